@@ -1,0 +1,1 @@
+"""Reading and writing images, checkpoints and weights; planning of batches of files."""

@@ -1,0 +1,1 @@
+"""Networks: one file per architecture, and a table of them that is read without torch."""

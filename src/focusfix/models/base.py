@@ -1,0 +1,93 @@
+"""What every network has in common: how to rebuild it, how far it looks, what it returns."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from focusfix.footprint import Footprint
+
+
+class Restorer(nn.Module, ABC):
+    """A network that turns an image into a restored image of the same size.
+
+    Attributes
+    ----------
+    hyperparameters : dict of str to JSON value
+        Keyword arguments that build this network again; complete.
+
+    Notes
+    -----
+    Subclasses take keyword-only hyperparameters, check them with :class:`ValueError`, and use
+    nothing but these and torch's global random state to set themselves up: the same
+    hyperparameters and seed give the same weights.
+    """
+
+    hyperparameters: dict[str, object]
+
+    @property
+    @abstractmethod
+    def footprint(self) -> Footprint:
+        """Reach and stride, computed from the hyperparameters; holds in evaluation mode."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Restore a batch of images.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, C_in, Y, X)
+            Intensities scaled to a nominal [0, 1]; Y and X are multiples of the stride.
+
+        Returns
+        -------
+        Tensor, shape (N, C_out, Y, X)
+            Restored images on the same intensity scale, not clipped.
+
+        Raises
+        ------
+        ValueError
+            If the number of channels or the size does not fit the network.
+        """
+
+    def training_outputs(self, image: Tensor) -> list[Tensor]:
+        """Return all outputs that take part in the loss, finest first.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, C_in, Y, X)
+            As for :meth:`forward`.
+
+        Returns
+        -------
+        list of Tensor
+            The restored image first; then, for networks of several scales, those at 1/2, 1/4, ...
+            of the size.
+        """
+        return [self(image)]
+
+
+def check_image(image: Tensor, *, channels: int, stride_px: int) -> None:
+    """Refuse a batch that does not fit a network.
+
+    Parameters
+    ----------
+    image : Tensor, shape (N, C, Y, X)
+        What the network was called with.
+    channels : int
+        Number of channels that it takes.
+    stride_px : int
+        Grid that Y and X must be multiples of; pixels.
+
+    Raises
+    ------
+    ValueError
+        If the batch is not four-dimensional, has another number of channels, is empty, or has a
+        size off the grid.
+    """
+    if image.ndim != 4 or image.shape[1] != channels:
+        msg = f"expected shape (N, {channels}, Y, X), got {tuple(image.shape)}"
+        raise ValueError(msg)
+    height, width = image.shape[-2:]
+    if min(height, width) < stride_px or height % stride_px or width % stride_px:
+        msg = f"height and width must be multiples of {stride_px} px, got {height} x {width}"
+        raise ValueError(msg)
