@@ -1,0 +1,1 @@
+"""The tile machine: numpy arrays and integers only; knows neither networks nor files."""

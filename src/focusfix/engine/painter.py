@@ -1,0 +1,281 @@
+"""Compute one row of tiles: gather pixels, call the network, put its change in place."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from focusfix.engine.blend import blend_window
+from focusfix.engine.normalize import IntensityScale, Pixels
+from focusfix.engine.tiles import Span, TilePlan, plan_axis, reflect_positions, split_span
+from focusfix.errors import ModelError, OutOfMemoryError
+
+Tiles = npt.NDArray[np.float32]
+TileFunction = Callable[[Tiles], Tiles]
+"""Maps (N, C_in, Y, X) float32, nominal range [0, 1], to (N, C_out, Y, X) float32."""
+
+LEAST_CORE_PX = 32
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of one plane that one row of tiles reads.
+
+    Parameters
+    ----------
+    plane : int
+        Plane of the source.
+    span : Span
+        The row of tiles.
+    first_row : int
+        Row of the image that ``pixels`` starts with.
+    pixels : ndarray, shape (rows, X, samples)
+        Stored intensities, all finite.
+    """
+
+    plane: int
+    span: Span
+    first_row: int
+    pixels: Pixels = field(repr=False)
+
+    def rows(self, start: int, stop: int) -> Pixels:
+        """Return stored intensities of some rows of the image."""
+        return self.pixels[start - self.first_row : stop - self.first_row]
+
+
+class BandPainter:
+    """Restore bands of one image in order, with smaller tiles once memory runs out.
+
+    Parameters
+    ----------
+    tile_function : callable
+        The network with its parameters.
+    plan : TilePlan
+        Tiles to start with.
+    dtype : dtype
+        Type of the restored intensities.
+    batch_size : int
+        Tiles per call, at least 1.
+    copied_samples : frozenset of int
+        Samples that are passed on unchanged.
+    """
+
+    def __init__(
+        self,
+        tile_function: TileFunction,
+        plan: TilePlan,
+        *,
+        dtype: np.dtype[Any],
+        batch_size: int = 1,
+        copied_samples: frozenset[int] = frozenset(),
+    ) -> None:
+        self._tile_function = tile_function
+        self._plan = plan
+        self._dtype = dtype
+        self._batch_size = batch_size
+        self._copied = copied_samples
+        self._core_y, self._core_x = plan.core_yx
+        self._columns = plan.columns
+        self._carry: Tiles | None = None
+        self.backed_off = False
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of the tiles in use; pixels."""
+        margin = 2 * (self._plan.halo_px + self._plan.ramp_px)
+        return self._core_y + margin, self._core_x + margin
+
+    def paint(
+        self, band: Band, scale: IntensityScale, on_tiles: Callable[[float], None]
+    ) -> tuple[Pixels, int]:
+        """Restore one band; bands must come in the order of the plan.
+
+        Parameters
+        ----------
+        band : Band
+            Stored intensities.
+        scale : IntensityScale
+            Scale of the band's plane.
+        on_tiles : callable
+            Told the share of the band that is done, 0 to 1.
+
+        Returns
+        -------
+        pixels : ndarray, shape (rows, X, samples)
+            The next rows that are complete: blended ones wait for the next band.
+        n_clipped : int
+            Samples outside the range of the output type.
+
+        Raises
+        ------
+        ModelError
+            If the network returns values that are not finite.
+        OutOfMemoryError
+            If memory does not suffice for the smallest tiles either.
+        """
+        while True:
+            try:
+                canvas = self._canvas(band, scale)
+                if scale.constant:
+                    on_tiles(1.0)
+                else:
+                    self._paint(band, scale, canvas, on_tiles)
+                pixels, n_clipped, self._carry = canvas.finish()
+            except (OutOfMemoryError, MemoryError):
+                if not self._shrink():
+                    raise self._give_up() from None
+            else:
+                return pixels, n_clipped
+
+    def _canvas(self, band: Band, scale: IntensityScale) -> "_Mosaic | _Blend":
+        if self._plan.ramp_px == 0 or scale.constant:
+            return _Mosaic(band, scale, self._dtype)
+        return _Blend(band, scale, self._dtype, self._carry if band.span.rise else None)
+
+    def _paint(
+        self,
+        band: Band,
+        scale: IntensityScale,
+        canvas: "_Mosaic | _Blend",
+        on_tiles: Callable[[float], None],
+    ) -> None:
+        rows: tuple[Span, ...] = (band.span,)
+        if self._core_y < self._plan.core_yx[0]:
+            rows = split_span(band.span, self._core_y)
+        tiles = [(row, column) for row in rows for column in self._columns]
+        for first in range(0, len(tiles), self._batch_size):
+            batch = tiles[first : first + self._batch_size]
+            scaled = self._gather(band, scale, batch)
+            restored = self._call(scaled)
+            n_samples = len(scaled) // len(batch)
+            for index, (row, column) in enumerate(batch):
+                part = slice(index * n_samples, (index + 1) * n_samples)
+                inside = (part, 0, row.support_in_window, column.support_in_window)
+                canvas.put(row, column, self._spread(band, restored[inside] - scaled[inside]))
+            on_tiles(min(first + self._batch_size, len(tiles)) / len(tiles))
+
+    def _gather(
+        self, band: Band, scale: IntensityScale, batch: Sequence[tuple[Span, Span]]
+    ) -> Tiles:
+        height, width = self._plan.shape_yx
+        used = [s for s in range(band.pixels.shape[2]) if s not in self._copied]
+        scaled = np.empty((len(batch), len(used), *self.tile_shape), dtype=np.float32)
+        for target, (row, column) in zip(scaled, batch, strict=True):
+            window = band.pixels[_window_index(row, column, height, width, band.first_row)]
+            for index, sample in enumerate(used):
+                target[index] = scale.apply(window[..., sample])
+        return scaled.reshape(-1, 1, *self.tile_shape)
+
+    def _call(self, scaled: Tiles) -> Tiles:
+        restored = np.asarray(self._tile_function(scaled))
+        if restored.shape != scaled.shape:
+            raise ModelError(
+                f"The network turned tiles of shape {scaled.shape} into {restored.shape}.",
+                "Choose a model with one input and one output channel.",
+            )
+        return restored
+
+    def _spread(self, band: Band, change: Tiles) -> Tiles:
+        """Bring samples last and add those that do not change."""
+        if not np.isfinite(change).all():
+            raise ModelError(
+                "The network returned values that are not finite.",
+                "Use --precision fp32, and check the intensities of the image for extreme values.",
+            )
+        if not self._copied:
+            return np.moveaxis(change, 0, -1)
+        spread = np.zeros((*change.shape[1:], band.pixels.shape[2]), dtype=np.float32)
+        used = [s for s in range(spread.shape[2]) if s not in self._copied]
+        spread[..., used] = np.moveaxis(change, 0, -1)
+        return spread
+
+    def _shrink(self) -> bool:
+        """Ask for less memory per call; False if that is impossible."""
+        plan = self._plan
+        least = -(-max(LEAST_CORE_PX, plan.halo_px // 4) // plan.stride_px) * plan.stride_px
+        half_y, half_x = (
+            -(-core // (2 * plan.stride_px)) * plan.stride_px
+            for core in (self._core_y, self._core_x)
+        )
+        if self._batch_size > 1:
+            self._batch_size //= 2
+        elif not plan.ramp_px and self._core_y >= self._core_x and half_y >= least:
+            self._core_y = half_y
+        elif half_x >= max(least, 2 * plan.ramp_px) and half_x < self._core_x:
+            self._core_x = half_x
+            self._columns = plan_axis(plan.shape_yx[1], half_x, plan.halo_px, plan.ramp_px)
+        elif not plan.ramp_px and least <= half_y < self._core_y:
+            self._core_y = half_y
+        else:
+            return False
+        self.backed_off = True
+        return True
+
+    def _give_up(self) -> OutOfMemoryError:
+        height, width = self.tile_shape
+        return OutOfMemoryError(
+            f"Memory does not suffice for tiles of {height} x {width} pixels either.",
+            "Close other programs, or choose another device or a smaller --tile-size.",
+        )
+
+
+class _Mosaic:
+    """Cores side by side: each pixel comes from one tile."""
+
+    def __init__(self, band: Band, scale: IntensityScale, dtype: np.dtype[Any]) -> None:
+        self._band, self._scale, self._dtype = band, scale, dtype
+        stored = band.rows(band.span.start, band.span.stop)
+        self._n_clipped = 0
+        if scale.constant:
+            nothing = np.zeros(stored.shape, dtype=np.float32)
+            self._pixels, self._n_clipped = scale.add_change(stored, nothing, dtype)
+        else:
+            self._pixels = np.empty(stored.shape, dtype=dtype)
+
+    def put(self, row: Span, column: Span, change: Tiles) -> None:
+        stored = self._band.rows(row.start, row.stop)[:, column.support]
+        top = self._band.span.start
+        changed, n_clipped = self._scale.add_change(stored, change, self._dtype)
+        self._pixels[row.start - top : row.stop - top, column.support] = changed
+        self._n_clipped += n_clipped
+
+    def finish(self) -> tuple[Pixels, int, None]:
+        return self._pixels, self._n_clipped, None
+
+
+class _Blend:
+    """Overlapping tiles whose changes are averaged with weights that sum to one."""
+
+    def __init__(
+        self, band: Band, scale: IntensityScale, dtype: np.dtype[Any], carry: Tiles | None
+    ) -> None:
+        self._band, self._scale, self._dtype = band, scale, dtype
+        span = band.span
+        n_rows = span.support_stop - span.support_start
+        self._change = np.zeros((n_rows, *band.pixels.shape[1:]), dtype=np.float32)
+        if carry is not None:
+            self._change[: len(carry)] = carry
+
+    def put(self, row: Span, column: Span, change: Tiles) -> None:
+        weights = blend_window(row)[:, None] * blend_window(column)[None, :]
+        self._change[:, column.support] += change * weights[:, :, None]
+
+    def finish(self) -> tuple[Pixels, int, Tiles]:
+        span = self._band.span
+        stop = span.stop - span.fall
+        ready = stop - span.support_start
+        stored = self._band.rows(span.support_start, stop)
+        pixels, n_clipped = self._scale.add_change(stored, self._change[:ready], self._dtype)
+        return pixels, n_clipped, self._change[ready:].copy()
+
+
+def _window_index(row: Span, column: Span, height: int, width: int, first_row: int) -> Any:
+    rows = reflect_positions(row.window_start, row.window_stop, height) - first_row
+    columns = reflect_positions(column.window_start, column.window_stop, width)
+    inside = row.window_start >= 0 and row.window_stop <= height
+    if inside and column.window_start >= 0 and column.window_stop <= width:
+        top = row.window_start - first_row
+        return slice(top, top + len(rows)), slice(column.window_start, column.window_stop)
+    return rows[:, None], columns[None, :]

@@ -1,0 +1,126 @@
+"""Look at every pixel of an image once, before any is changed: scales, gaps, constant channels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from focusfix.engine.normalize import (
+    HIGH_PERCENTILE,
+    LOW_PERCENTILE,
+    IntensitySample,
+    IntensityScale,
+    Pixels,
+)
+from focusfix.engine.overlap import run_ahead
+from focusfix.engine.stream import READ_CHUNK_BYTES, PixelSource
+from focusfix.errors import InputError
+
+NanPolicy = Literal["error", "fill"]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a look at all pixels found.
+
+    Parameters
+    ----------
+    scales : tuple of IntensityScale
+        One for each plane; planes of one channel share theirs.
+    n_gaps : int
+        NaN and Inf samples, which will be replaced.
+    constant_channels : tuple of int
+        Channels that hold one value only and are passed on unchanged.
+    """
+
+    scales: tuple[IntensityScale, ...]
+    n_gaps: int
+    constant_channels: tuple[int, ...]
+
+
+def survey_source(
+    source: PixelSource,
+    channel_of_plane: Sequence[int],
+    *,
+    low: float = LOW_PERCENTILE,
+    high: float = HIGH_PERCENTILE,
+    camera_offset: float | None = None,
+    nan_policy: NanPolicy = "error",
+    copied_samples: Sequence[int] = (),
+) -> Survey:
+    """Fit one intensity scale for each channel of an image.
+
+    Parameters
+    ----------
+    source : PixelSource
+        The image.
+    channel_of_plane : sequence of int
+        Channel that each plane of ``source`` belongs to.
+    low, high, camera_offset
+        As in `focusfix.engine.normalize.fit_intensity_scale`.
+    nan_policy : {"error", "fill"}
+        Refuse NaN and Inf pixels, or have them replaced by the median of their channel.
+    copied_samples : sequence of int
+        Samples that are no intensities, such as alpha; left out.
+
+    Returns
+    -------
+    Survey
+        Scales and findings.
+
+    Raises
+    ------
+    InputError
+        If pixels are not finite under the policy "error", or a channel has no finite pixel.
+    """
+    used = [s for s in range(source.samples) if s not in set(copied_samples)]
+    samples: dict[int, IntensitySample] = {}
+    gaps = _Gaps()
+    for plane, first_row, pixels in run_ahead(_read_all(source), name="focusfix-survey"):
+        intensities = pixels if len(used) == source.samples else pixels[..., used]
+        samples.setdefault(channel_of_plane[plane], IntensitySample()).add(intensities)
+        gaps.add(plane, first_row, intensities)
+    if gaps.count and nan_policy == "error":
+        raise InputError(
+            f"{gaps.count} pixels are NaN or Inf, first in {gaps.first}.",
+            "Use --nan-policy fill to replace them by the median of their channel.",
+        )
+    scales = {}
+    for channel, sample in samples.items():
+        scale = sample.scale(low=low, high=high, camera_offset=camera_offset)
+        fill = sample.percentiles((50.0,))[0] if gaps.count else None
+        scales[channel] = replace(scale, fill=fill)
+    return Survey(
+        scales=tuple(scales[channel] for channel in channel_of_plane),
+        n_gaps=gaps.count,
+        constant_channels=tuple(sorted(c for c, scale in scales.items() if scale.constant)),
+    )
+
+
+class _Gaps:
+    """Count of pixels that are not finite, and where the first one lies."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first = ""
+
+    def add(self, plane: int, first_row: int, pixels: Pixels) -> None:
+        if pixels.dtype.kind != "f":
+            return
+        gaps = ~np.isfinite(pixels)
+        n_gaps = int(np.count_nonzero(gaps))
+        if n_gaps and not self.count:
+            row, column = (int(axis[0]) for axis in np.nonzero(gaps)[:2])
+            self.first = f"plane {plane} at row {first_row + row}, column {column}"
+        self.count += n_gaps
+
+
+def _read_all(source: PixelSource) -> Iterator[tuple[int, int, Pixels]]:
+    height, width = source.shape_yx
+    row_bytes = max(width * source.samples * source.dtype.itemsize, 1)
+    step = max(READ_CHUNK_BYTES // row_bytes, 1)
+    for plane in range(source.n_planes):
+        for first in range(0, height, step):
+            rows = slice(first, min(first + step, height))
+            yield plane, first, source.read_window(plane, rows, slice(0, width))
