@@ -1,0 +1,1 @@
+"""Who executes a network: device, precision and library."""

@@ -1,0 +1,203 @@
+"""Wrap a network as a function from numpy tiles to numpy tiles."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from focusfix.errors import DeviceError, OutOfMemoryError
+from focusfix.models.base import Restorer
+from focusfix.runtime import openvino
+from focusfix.runtime.device import Device
+
+Tiles = npt.NDArray[np.float32]
+Precision = Literal["fp32", "bf16", "fp16"]
+_TORCH_TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_MEMORY_WORDS = (
+    "out of memory",
+    "t allocate memory",
+    "not enough memory",
+    "cannot allocate",
+    "bad_alloc",
+)
+_FAST_BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+
+
+@dataclass(frozen=True)
+class NetworkFunction:
+    """A network that is ready to run; call it with tiles.
+
+    Parameters
+    ----------
+    runtime : {"torch", "openvino"}
+        Library that executes the network.
+    precision : {"fp32", "bf16", "fp16"}
+        Number format of its convolutions.
+    device : Device
+        Where it runs.
+    note : str
+        Why the runtime was chosen, where the user should know.
+    compute : callable
+        Maps tiles to tiles; raises the errors of its library.
+    """
+
+    runtime: Literal["torch", "openvino"]
+    precision: Precision
+    device: Device
+    note: str
+    compute: Callable[[Tiles], Tiles] = field(repr=False)
+
+    def __call__(self, tiles: Tiles) -> Tiles:
+        """Run the network.
+
+        Parameters
+        ----------
+        tiles : ndarray of float32, shape (N, C_in, Y, X)
+            Nominal range [0, 1].
+
+        Returns
+        -------
+        ndarray of float32, shape (N, C_out, Y, X)
+            The network's output.
+
+        Raises
+        ------
+        OutOfMemoryError
+            If memory does not suffice for tiles of this shape.
+        """
+        with _memory_errors(tiles.shape):
+            return self.compute(tiles)
+
+
+def build_tile_function(
+    network: Restorer,
+    *,
+    device: Device,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
+    runtime: Literal["auto", "torch", "openvino"] = "auto",
+) -> NetworkFunction:
+    """Prepare a network for restoring tiles.
+
+    Parameters
+    ----------
+    network : Restorer
+        It is put in evaluation mode and moved.
+    device : Device
+        Where to run.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Number format of convolutions; sums with the input stay in fp32. ``auto`` is bf16 on CPUs
+        that compute it in hardware, and fp32 elsewhere.
+    runtime : {"auto", "torch", "openvino"}
+        ``auto`` takes OpenVINO on the CPU where it is installed and agrees with torch.
+
+    Returns
+    -------
+    NetworkFunction
+        Callable with numpy tiles.
+
+    Raises
+    ------
+    DeviceError
+        If OpenVINO is asked for and missing, differs from torch, or cannot use the device.
+    """
+    chosen = choose_precision(device) if precision == "auto" else precision
+    eager = NetworkFunction("torch", chosen, device, "", _torch_function(network, device, chosen))
+    if runtime == "torch" or (runtime == "auto" and not _may_use_openvino(device)):
+        return eager
+    if device.kind != "cpu":
+        raise DeviceError(
+            f"The runtime openvino runs on the CPU, not on {device.name}.",
+            "Use --device cpu, or --runtime torch.",
+        )
+    compute = openvino.compile_network(network, precision=chosen)
+    stride = network.footprint.stride_px
+    difference = openvino.relative_difference(compute, eager, stride_px=stride)
+    if difference <= openvino.TOLERANCE[chosen]:
+        return NetworkFunction("openvino", chosen, device, "", compute)
+    finding = f"OpenVINO differs from torch by {difference:.2g} of the output's spread"
+    if runtime == "auto":
+        return replace(eager, note=f"{finding}; torch is used.")
+    raise DeviceError(f"{finding}.", "Use --runtime torch.")
+
+
+def choose_precision(device: Device) -> Precision:
+    """Choose the number format that costs no speed or accuracy to speak of.
+
+    Parameters
+    ----------
+    device : Device
+        Where the network runs.
+
+    Returns
+    -------
+    {"fp32", "bf16"}
+        bf16 on CPUs with instructions for it, which are several times faster; else fp32.
+    """
+    if device.kind == "cpu" and _FAST_BF16_FLAGS & _cpu_flags():
+        return "bf16"
+    return "fp32"
+
+
+def _may_use_openvino(device: Device) -> bool:
+    return device.kind == "cpu" and openvino.is_installed()
+
+
+def _torch_function(
+    network: Restorer, device: Device, precision: Precision
+) -> Callable[[Tiles], Tiles]:
+    """Run eagerly; channels last, which convolutions are fastest in on every device."""
+    network.eval().to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def compute(tiles: Tiles) -> Tiles:
+        with torch.inference_mode(), _autocast(device, precision):
+            image = torch.from_numpy(np.ascontiguousarray(tiles)).to(device.name)
+            restored = network(image.contiguous(memory_format=torch.channels_last))
+            result: Tiles = restored.float().contiguous().cpu().numpy()
+        return result
+
+    return compute
+
+
+def _autocast(device: Device, precision: Precision) -> AbstractContextManager[Any]:
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.kind, dtype=_TORCH_TYPES[precision])
+
+
+@contextmanager
+def _memory_errors(shape: tuple[int, ...]) -> Iterator[None]:
+    """Turn every library's way of saying that memory ran out into one error."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError) and not _names_memory(error):
+            raise
+    else:
+        return
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    raise OutOfMemoryError(
+        f"Memory does not suffice for tiles of shape {shape}.",
+        "Use a smaller --tile-size or --batch-size.",
+    )
+
+
+def _names_memory(error: RuntimeError) -> bool:
+    message = str(error).lower()
+    return any(words in message for words in _MEMORY_WORDS)
+
+
+def _cpu_flags() -> frozenset[str]:
+    """Read the instruction sets of the CPU where the system lists them (Linux)."""
+    listing = Path("/proc/cpuinfo")
+    if not listing.exists():
+        return frozenset()
+    for line in listing.read_text(encoding="utf-8").splitlines():
+        if line.startswith("flags"):
+            return frozenset(line.split())
+    return frozenset()

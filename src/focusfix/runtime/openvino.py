@@ -1,0 +1,124 @@
+"""OpenVINO on the CPU: a compiled network, used only where it agrees with torch.
+
+The network is handed over through OpenVINO's own PyTorch front end rather than its converter,
+because the converter reports usage over the internet unless the user has opted out.
+"""
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from focusfix.errors import DeviceError
+from focusfix.models.base import Restorer
+
+Tiles = npt.NDArray[np.float32]
+TileCall = Callable[[Tiles], Tiles]
+
+TOLERANCE = {"fp32": 1.0e-4, "bf16": 5.0e-2, "fp16": 1.0e-2}
+"""Largest accepted difference from torch, relative to the spread of torch's output."""
+
+_TYPE_HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_TRACED_PX, _CHECKED_PX = 64, 128
+
+
+def is_installed() -> bool:
+    """Tell whether the package ``openvino`` can be imported.
+
+    Returns
+    -------
+    bool
+        Without importing it.
+    """
+    return find_spec("openvino") is not None
+
+
+def compile_network(network: Restorer, *, precision: str) -> TileCall:
+    """Compile a network for the CPU.
+
+    Parameters
+    ----------
+    network : Restorer
+        In evaluation mode, on the CPU.
+    precision : {"fp32", "bf16", "fp16"}
+        Number format of its convolutions.
+
+    Returns
+    -------
+    callable
+        Maps (N, C_in, Y, X) float32 to (N, C_out, Y, X) float32; compiles once for each shape.
+
+    Raises
+    ------
+    DeviceError
+        If OpenVINO is not installed.
+    """
+    if not is_installed():
+        raise DeviceError(
+            "The runtime openvino is not installed.",
+            "Install it with: pip install 'focusfix[openvino]', or use --runtime torch.",
+        )
+    import openvino
+
+    model = _convert(network)
+    core = openvino.Core()
+    settings = {
+        "INFERENCE_PRECISION_HINT": _TYPE_HINTS[precision],
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "NUM_STREAMS": 1,
+    }
+    compiled: dict[tuple[int, ...], Any] = {}
+
+    def compute(tiles: Tiles) -> Tiles:
+        if tiles.shape not in compiled:
+            compiled.clear()
+            model.reshape(list(tiles.shape))
+            compiled[tiles.shape] = core.compile_model(model, "CPU", settings)
+        return np.array(compiled[tiles.shape](tiles)[0], dtype=np.float32)
+
+    return compute
+
+
+def relative_difference(compute: TileCall, expected: TileCall, *, stride_px: int) -> float:
+    """Compare two executions of a network on one random tile.
+
+    Parameters
+    ----------
+    compute, expected : callable
+        Map (1, 1, Y, X) float32 to the same shape.
+    stride_px : int
+        Grid that Y and X must be multiples of; pixels.
+
+    Returns
+    -------
+    float
+        Largest absolute difference over the standard deviation of ``expected``'s output.
+    """
+    side = _multiple(_CHECKED_PX, stride_px)
+    tile = np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32)
+    wanted = expected(tile)
+    return float(np.abs(compute(tile) - wanted).max() / max(float(wanted.std()), 1.0e-12))
+
+
+def _convert(network: Restorer) -> Any:
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    side = _multiple(_TRACED_PX, network.footprint.stride_px)
+    example = torch.zeros((1, 1, side, side))
+    front_end = FrontEndManager().load_by_framework("pytorch")
+    with warnings.catch_warnings(), torch.inference_mode():
+        # Tracing freezes checks of the tile's size; that the result holds for other sizes is
+        # what the comparison with torch on another size is for.
+        warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        decoder = TorchScriptPythonDecoder(network, example_input=example)
+        return front_end.convert(front_end.load(decoder))
+
+
+def _multiple(size: int, grid: int) -> int:
+    return -(-size // grid) * grid
