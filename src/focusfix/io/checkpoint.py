@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from focusfix import __version__
 from focusfix.config import FORMAT_VERSION, CheckpointHeader
-from focusfix.errors import ModelError, OutputError
+from focusfix.errors import ModelError
+from focusfix.io.atomic import partial_file
 from focusfix.io.safetensors_layout import FETCH_AGAIN, USE_OURS, parse_object, read_layout
 from focusfix.models.registry import build_network, get_entry
 
@@ -68,7 +69,10 @@ def save_checkpoint(path: Path, network: "Restorer", header: CheckpointHeader) -
         name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
     }
     content = save(tensors, metadata={HEADER_KEY: header.model_dump_json()})
-    _write_atomically(path, content)
+    with partial_file(path) as partial, partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _check_description(network: "Restorer", header: CheckpointHeader) -> None:
@@ -84,22 +88,6 @@ def _check_description(network: "Restorer", header: CheckpointHeader) -> None:
             f"{network.hyperparameters}"
         )
         raise ValueError(msg)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the final name, then move into place; leave nothing behind on failure."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        msg = f"{path}: the checkpoint cannot be written: {error.strerror or error}."
-        raise OutputError(msg, "Choose a folder that exists, is writable and has space.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_header(path: Path) -> CheckpointHeader:

@@ -91,3 +91,47 @@ def check_image(image: Tensor, *, channels: int, stride_px: int) -> None:
     if min(height, width) < stride_px or height % stride_px or width % stride_px:
         msg = f"height and width must be multiples of {stride_px} px, got {height} x {width}"
         raise ValueError(msg)
+
+
+def check_integer(name: str, value: object, most: int) -> None:
+    """Refuse a hyperparameter that is not a whole number from 1 to ``most``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the hyperparameter, for the message.
+    value : object
+        What was given.
+    most : int
+        Largest value allowed.
+
+    Raises
+    ------
+    ValueError
+        If it is of another type or out of range.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        msg = f"{name} must be a whole number from 1 to {most}, got {value!r}"
+        raise ValueError(msg)
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse a hyperparameter that is none of the choices.
+
+    Parameters
+    ----------
+    name : str
+        Name of the hyperparameter, for the message.
+    value : object
+        What was given.
+    choices : tuple of str
+        What is allowed.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(choices)}, got {value!r}"
+        raise ValueError(msg)
