@@ -2,9 +2,8 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import tifffile
 
 from focusfix.errors import InputError
+from focusfix.io.tiff_layout import Decoder, StoredPage, StoredSeries, StoredTags
 
 # tifffile reports damaged files through its logger, which would print to the user's terminal;
 # what it says while a file is opened is collected instead, see `_messages`.
@@ -21,103 +21,6 @@ _LOGGER.addHandler(logging.NullHandler())
 _UNCONVERTED_YCBCR = "its colours are stored as YCbCr without JPEG compression"
 _PHOTOMETRICS = {0: "miniswhite", 1: "minisblack", 2: "rgb", 3: "palette", 6: "rgb"}
 _JPEG_CODES = (6, 7, 33007)
-
-Decoder = Callable[[bytes | None, int, bytes | None], np.ndarray | None]
-
-
-@dataclass(frozen=True)
-class StoredPage:
-    """Where the segments of one TIFF page lie.
-
-    Parameters
-    ----------
-    offsets, counts : tuple of int
-        Position and length of each strip or tile in the file; bytes.
-    jpegtables : bytes, optional
-        Tables shared by the JPEG segments of the page.
-    """
-
-    offsets: tuple[int, ...]
-    counts: tuple[int, ...]
-    jpegtables: bytes | None
-
-
-@dataclass(frozen=True)
-class StoredSeries:
-    """How one image lies in a TIFF file, before any interpretation.
-
-    Parameters
-    ----------
-    kind : str
-        Convention that numbers the pages: "imagej", "ome", "shaped", "uniform", ...
-    axes, shape : str, tuple of int
-        Dimensions as the file states them, the slowest first.
-    dtype : numpy.dtype
-        Pixel type in the byte order of the file.
-    page_shape : tuple of int
-        Separate samples, depth, length, width and interleaved samples of each page.
-    segment_shape : tuple of int
-        Depth, length and width of a strip or tile.
-    pages : tuple of StoredPage
-        Pages in the order of the leading axes; one page if ``data_offset`` is given.
-    data_offset : int, optional
-        Where the pixels of all pages lie in one uncompressed run; bytes.
-    decode : callable
-        Turns the bytes of a segment into an array (depth, length, width, samples).
-    compression : str, optional
-        Name of the compression in lower case, None if there is none.
-    photometric : str
-        Meaning of the samples, as in ``ImageMetadata``.
-    """
-
-    kind: str
-    axes: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    page_shape: tuple[int, int, int, int, int]
-    segment_shape: tuple[int, int, int]
-    pages: tuple[StoredPage, ...]
-    data_offset: int | None
-    decode: Decoder
-    compression: str | None
-    photometric: str
-
-
-@dataclass(frozen=True)
-class StoredTags:
-    """What the tags of a TIFF file say beside the pixels.
-
-    Parameters
-    ----------
-    resolution : tuple, optional
-        X and Y resolution as (numerator, denominator), and the code of the unit.
-    description : str, optional
-        Text of the first page's ImageDescription.
-    imagej : mapping
-        ImageJ metadata; empty in other files.
-    shaped : mapping
-        What a plain TIFF by tifffile or focusfix says in JSON; empty in other files.
-    ome_xml : str, optional
-        OME-XML document of an OME-TIFF.
-    bits_per_sample : int
-        Bits of a sample as stored.
-    colormap : numpy.ndarray, optional
-        Palette of shape (3, entries), 16-bit.
-    n_series : int
-        Number of images in the file.
-    messages : tuple of str
-        What tifffile had to complain about.
-    """
-
-    resolution: tuple[tuple[int, int], tuple[int, int], int] | None
-    description: str | None
-    imagej: Mapping[str, Any]
-    shaped: Mapping[str, Any]
-    ome_xml: str | None
-    bits_per_sample: int
-    colormap: np.ndarray | None
-    n_series: int
-    messages: tuple[str, ...]
 
 
 def read_layout(path: Path) -> tuple[StoredSeries, StoredTags]:
@@ -228,7 +131,7 @@ def _compression_name(keyframe: Any) -> str | None:
     if code in (8, 32946):
         return "deflate"
     try:
-        return tifffile.COMPRESSION(code).name.lower()
+        return str(tifffile.COMPRESSION(code).name).lower()
     except ValueError:
         return f"code {code}"
 

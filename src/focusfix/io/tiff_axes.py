@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from focusfix.errors import InputError
-from focusfix.io.tiff import StoredSeries
+from focusfix.io.tiff_layout import StoredSeries
 
 AXIS_LETTERS = "TZCYXS"
 

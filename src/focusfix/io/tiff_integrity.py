@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 
 from focusfix.errors import InputError
-from focusfix.io.tiff import StoredSeries
+from focusfix.io.tiff_layout import StoredSeries
 
 _NEXT_STEP = "Copy it again from where it was recorded."
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from focusfix.io.image import ImageMetadata, Resolution
-from focusfix.io.tiff import StoredSeries, StoredTags
+from focusfix.io.metadata import ImageMetadata, Resolution
 from focusfix.io.tiff_axes import AxisMap
+from focusfix.io.tiff_layout import StoredSeries, StoredTags
 
 # Lengths of the units that microscopy files use; micrometres.
 MICROMETRES = {
@@ -151,23 +151,25 @@ def _imagej_words(
     unit = words.get("unit")
     unit = unit if isinstance(unit, str) else None
     factor = MICROMETRES.get(unit.lower()) if unit else None
-    spacing = words.get("spacing")
-    interval = words.get("finterval")
+    spacing = _positive(words.get("spacing"))
+    interval = _positive(words.get("finterval"))
     if tags.colormap is not None:
         words["colormap"] = tags.colormap
     return {
         "format": "imagej",
         "pixel_size_um": pixel_size_um(resolution, unit),
-        "z_spacing_um": abs(spacing) * factor if factor and _is_size(spacing) else None,
-        "frame_interval_s": float(interval) if _is_size(interval) else None,
+        "z_spacing_um": spacing * factor if factor and spacing else None,
+        "frame_interval_s": interval,
         "display_ranges": _imagej_ranges(words, n_channels),
         "channel_names": _imagej_channel_names(words.get("Labels"), n_channels),
         "extras": words,
     }
 
 
-def _is_size(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value != 0
+def _positive(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or value == 0:
+        return None
+    return abs(float(value))
 
 
 def _imagej_ranges(

@@ -9,10 +9,11 @@ from typing import Self
 import numpy as np
 
 from focusfix.errors import InputError
-from focusfix.io.image import PIXEL_TYPES, ImageMetadata
-from focusfix.io.tiff import StoredSeries, read_layout
+from focusfix.io.metadata import PIXEL_TYPES, ImageMetadata
+from focusfix.io.tiff import read_layout
 from focusfix.io.tiff_axes import map_axes
 from focusfix.io.tiff_integrity import check_complete
+from focusfix.io.tiff_layout import StoredSeries
 from focusfix.io.tiff_metadata import read_metadata
 from focusfix.io.tiff_segments import SegmentStore
 

@@ -8,7 +8,7 @@ from threading import RLock
 import numpy as np
 
 from focusfix.errors import InputError
-from focusfix.io.tiff import StoredSeries
+from focusfix.io.tiff_layout import StoredSeries
 
 # Below this share of the row, rows are read one by one rather than whole.
 _WIDE_SHARE = 0.5
@@ -110,8 +110,8 @@ class SegmentStore:
         for row in range(len(rows)):
             at = start + (row * width + columns.start) * pixel_bytes
             data = self._read(at, len(columns) * pixel_bytes)
-            run = np.frombuffer(data, self.stored.dtype).reshape(len(columns), n_samples)
-            block[row] = run[:, picked]
+            part = np.frombuffer(data, self.stored.dtype).reshape(len(columns), n_samples)
+            block[row] = part[:, picked]
 
     def _copy_segments(
         self,

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from focusfix.io.image import ImageMetadata
+from focusfix.io.metadata import ImageMetadata
 from focusfix.io.tiff_metadata import MICROMETRES, pixel_size_um
 
 # Words of an ImageJ file that follow from the image, or are written from other metadata.
-_DERIVED_WORDS = frozenset(
-    ["images", "channels", "slices", "frames", "hyperstack", "order", "axes", "colormap", "SCIFIO", "min", "max", "Ranges", "Labels", "spacing", "unit", "finterval"]
-)
+_DERIVED_WORDS = {
+    *("images", "channels", "slices", "frames", "hyperstack", "order", "axes", "colormap"),
+    *("SCIFIO", "min", "max", "Ranges", "Labels", "spacing", "unit", "finterval"),
+}
 _MICROMETRES_PER_CM = 1e4
 _NO_UNIT, _CENTIMETRE = 1, 3
 

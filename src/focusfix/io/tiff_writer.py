@@ -1,156 +1,17 @@
 """Write TIFF images from row bands: ImageJ, OME or plain, with flat memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 
 from focusfix.io.atomic import partial_file
-from focusfix.io.image import ImageMetadata
+from focusfix.io.metadata import ImageMetadata
 from focusfix.io.tiff import open_writer
+from focusfix.io.tiff_plan import plan_tiff
 from focusfix.io.tiff_tags import writer_tags
-
-# Classic TIFF addresses 4 GiB; the page directories need some of it; bytes.
-_BIGTIFF_BYTES = 2**32 - 2**25
-_STRIP_BYTES = 2**18
-
-_IMAGEJ_TYPES = ("uint8", "uint16", "int16", "float32")
-_OME_TYPES = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
-_LOSSLESS = ("lzw", "deflate", "zstd")
-COMPRESSIONS = ("auto", "none", *_LOSSLESS)
-
-
-@dataclass(frozen=True)
-class TiffPlan:
-    """How an image will lie in the TIFF file.
-
-    Parameters
-    ----------
-    kind : str
-        "imagej", "ome", "shaped" (plain, axes as JSON in the description) or "generic" (plain).
-    bigtiff : bool
-        Whether offsets take 64 bits.
-    compression : str
-        "none", "lzw", "deflate" or "zstd".
-    strip_rows : int
-        Rows of a strip; pixels.
-    notes : tuple of str
-        What the user should know, such as a change of format.
-    """
-
-    kind: str
-    bigtiff: bool
-    compression: str
-    strip_rows: int
-    notes: tuple[str, ...]
-
-
-def plan_tiff(
-    path: Path,
-    metadata: ImageMetadata,
-    *,
-    compression: str = "auto",
-    bigtiff_bytes: int | None = None,
-) -> TiffPlan:
-    """Choose the format of a TIFF file that can hold an image and opens in Fiji.
-
-    Parameters
-    ----------
-    path : Path
-        File to write; a name that ends with ``.ome.tif`` asks for OME-TIFF.
-    metadata : ImageMetadata
-        The image.
-    compression : str
-        One of ``COMPRESSIONS``.
-    bigtiff_bytes : int, optional
-        Size of the pixels above which BigTIFF is written; bytes.
-
-    Returns
-    -------
-    TiffPlan
-        Format, compression and strips.
-
-    Notes
-    -----
-    ImageJ reads an uncompressed stack as one run after the first plane, so the planes of an
-    ImageJ file are single strips; and it undoes differencing for LZW on 8- and 16-bit integers
-    only, so no other combination is written.
-    """
-    if compression not in COMPRESSIONS:
-        raise ValueError(f"compression {compression!r} is not one of {COMPRESSIONS}")
-    notes: list[str] = []
-    bigtiff = metadata.nbytes > (_BIGTIFF_BYTES if bigtiff_bytes is None else bigtiff_bytes)
-    kind = _choose_kind(path, metadata, bigtiff, notes)
-    chosen = _choose_compression(metadata, compression, kind, notes)
-    if bigtiff and kind != "imagej":
-        notes.append("the output is a BigTIFF, because it is larger than 4 GB")
-    height, width = metadata.shape_yx
-    row_bytes = width * metadata.samples * metadata.dtype.itemsize
-    strip_rows = min(height, max(1, _STRIP_BYTES // row_bytes))
-    if chosen == "none" and (kind == "imagej" or metadata.n_planes > 1):
-        strip_rows = height
-    return TiffPlan(kind, bigtiff, chosen, strip_rows, tuple(notes))
-
-
-def _choose_kind(path: Path, metadata: ImageMetadata, bigtiff: bool, notes: list[str]) -> str:
-    wanted = "ome" if ".ome." in path.name.lower() else metadata.format
-    if wanted == "imagej":
-        reason = _why_not_imagej(metadata, bigtiff)
-        if reason is None:
-            return "imagej"
-        wanted = "ome"
-        if _why_not_ome(metadata) is None:
-            notes.append(f"the output is OME-TIFF, because ImageJ TIFF does not hold {reason}")
-    if wanted == "ome":
-        reason = _why_not_ome(metadata)
-        if reason is None:
-            return "ome"
-        notes.append(f"the output is plain TIFF, because OME-TIFF does not hold {reason}")
-    known = set(metadata.plane_axes) <= set("TZC")
-    return "shaped" if metadata.plane_axes and known else "generic"
-
-
-def _why_not_imagej(metadata: ImageMetadata, bigtiff: bool) -> str | None:
-    if bigtiff:
-        return "more than 4 GB"
-    if metadata.dtype.name not in _IMAGEJ_TYPES:
-        return f"pixels of type {metadata.dtype.name}"
-    if metadata.samples > 1 and metadata.dtype.name != "uint8":
-        return f"RGB of type {metadata.dtype.name}"
-    places = ["TZC".find(letter) for letter in metadata.plane_axes]
-    if -1 in places or places != sorted(set(places)):
-        return f"axes {metadata.axes}"
-    return None
-
-
-def _why_not_ome(metadata: ImageMetadata) -> str | None:
-    if metadata.dtype.name not in _OME_TYPES:
-        return f"pixels of type {metadata.dtype.name}"
-    letters = metadata.plane_axes
-    if not set(letters) <= set("TZC") or len(set(letters)) != len(letters):
-        return f"axes {metadata.axes}"
-    return None
-
-
-def _choose_compression(metadata: ImageMetadata, wanted: str, kind: str, notes: list[str]) -> str:
-    if wanted == "none" or (wanted == "auto" and metadata.compression is None):
-        return "none"
-    chosen = wanted
-    if wanted == "auto":
-        stored = str(metadata.compression)
-        chosen = stored if stored in _LOSSLESS else "deflate"
-        if metadata.dtype.name not in _IMAGEJ_TYPES:
-            notes.append(
-                f"the output is not compressed, because Fiji reads {metadata.dtype.name} only so"
-            )
-            return "none"
-    if chosen == "zstd" and kind == "imagej":
-        chosen = "deflate"
-    if wanted == "auto" and chosen != metadata.compression:
-        notes.append(f"the compression {metadata.compression} becomes {chosen}, without loss")
-    return chosen
 
 
 def write_tiff(
@@ -299,8 +160,6 @@ def encode_strips(strips: Iterator[np.ndarray], compression: str) -> Iterator[by
     bytes
         Encoded strips.
     """
-    import imagecodecs
-
     encoders = {
         "lzw": imagecodecs.lzw_encode,
         "deflate": imagecodecs.zlib_encode,
@@ -310,9 +169,9 @@ def encode_strips(strips: Iterator[np.ndarray], compression: str) -> Iterator[by
         if compression == "none":
             yield strip.tobytes()
             continue
-        if _differs(strip.dtype, compression):
-            strip = imagecodecs.delta_encode(strip, axis=-2)
-        yield encoders[compression](np.ascontiguousarray(strip).tobytes())
+        differs = _differs(strip.dtype, compression)
+        coded = imagecodecs.delta_encode(strip, axis=-2) if differs else strip
+        yield bytes(encoders[compression](coded.tobytes()))
 
 
 def _check_end(strips: Iterator[bytes]) -> None:

@@ -1,0 +1,318 @@
+"""Which inputs become which outputs, settled before any work."""
+
+import glob
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+from focusfix.errors import InputError, OutputError, UsageError
+from focusfix.io.image import IMAGE_SUFFIXES, TIFF_SUFFIXES, check_target
+
+_TEMPLATE_WORDS = ("stem", "name", "parent")
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to read and the file to write for it.
+
+    Parameters
+    ----------
+    source : Path
+        Image to read.
+    target : Path
+        File to write.
+    """
+
+    source: Path
+    target: Path
+
+
+def plan_batch(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    pattern: str | None = None,
+    files_from: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+) -> list[Job]:
+    """Pair every input image with its output file, or say why that cannot be.
+
+    One input and an output that names a file give that file. Anything else needs a folder, in
+    which the outputs keep the names of the inputs (with the suffix ``.tif`` for PNG and JPEG), or
+    a template with ``{stem}`` (name without suffix; ``.ome.tif`` is one suffix and other dots
+    stay), ``{name}`` (name with suffix) or ``{parent}`` (name of the input's folder). Missing
+    output folders are created for several inputs.
+
+    Parameters
+    ----------
+    inputs : sequence of path-like
+        Files, folders and globs, the latter also where no shell has expanded them.
+    output : path-like
+        File, folder or template.
+    pattern : str, optional
+        Glob for the files of a folder; by default every file with the suffix of an image.
+    files_from : path-like, optional
+        Text file with one input a line, "-" for standard input.
+    overwrite : bool
+        Whether existing outputs are replaced.
+    skip_existing : bool
+        Whether inputs whose output exists are left out.
+
+    Returns
+    -------
+    list of Job
+        Jobs in the order of the inputs; empty if all outputs exist and ``skip_existing`` is set.
+
+    Raises
+    ------
+    UsageError
+        If two inputs would have one output, the template is wrong, both ``overwrite`` and
+        ``skip_existing`` are set, or several inputs share a single file name.
+    InputError
+        If an input does not exist, or a folder or glob holds no image.
+    OutputError
+        If an output exists, would replace an input, or its folder cannot be written to.
+    """
+    if overwrite and skip_existing:
+        raise UsageError(
+            "--overwrite and --skip-existing exclude each other.", "Give only one of them."
+        )
+    listed = [os.fspath(entry) for entry in inputs]
+    if files_from is not None:
+        listed += _read_list(os.fspath(files_from))
+    sources = expand_inputs(listed, pattern=pattern)
+    several = len(sources) > 1 or files_from is not None or _names_several(listed)
+    jobs = [
+        Job(source, target)
+        for source, target in zip(
+            sources, _targets(sources, os.fspath(output), several=several), strict=True
+        )
+    ]
+    _check_collisions(jobs)
+    _check_inputs_kept(jobs)
+    if skip_existing:
+        jobs = [job for job in jobs if not job.target.exists()]
+    _check_targets(jobs, overwrite=overwrite, several=several)
+    return jobs
+
+
+def expand_inputs(inputs: Sequence[str], *, pattern: str | None = None) -> list[Path]:
+    """List the image files that files, folders and globs stand for, each once.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, folders and globs.
+    pattern : str, optional
+        Glob for the files of a folder; by default every file with the suffix of an image.
+
+    Returns
+    -------
+    list of Path
+        Files in the order given; those of a folder or glob sorted by name.
+
+    Raises
+    ------
+    UsageError
+        If there are no inputs.
+    InputError
+        If an input does not exist, or a folder or glob holds no image.
+    """
+    if not inputs:
+        raise UsageError("No input is given.", "Name at least one image, folder or glob.")
+    found: dict[Path, None] = {}
+    for entry in inputs:
+        found.update(dict.fromkeys(_expand(entry, pattern)))
+    return list(found)
+
+
+def image_stem(path: str | os.PathLike[str]) -> str:
+    """Return the name without the suffix of an image; other dots in the name stay.
+
+    Parameters
+    ----------
+    path : path-like
+        Image file.
+
+    Returns
+    -------
+    str
+        "a.b.c" for "a.b.c.tif", "cells" for "cells.ome.tif", "plate.7" for "plate.7".
+
+    Examples
+    --------
+    >>> image_stem("plate/a.b.c.ome.tif")
+    'a.b.c'
+    """
+    return _split_name(Path(path).name)[0]
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    for suffix in IMAGE_SUFFIXES:
+        if name.lower().endswith(suffix) and len(name) > len(suffix):
+            stem = name[: -len(suffix)]
+            if (
+                suffix in TIFF_SUFFIXES
+                and stem.lower().endswith(".ome")
+                and len(stem) > len(".ome")
+            ):
+                stem = stem[: -len(".ome")]
+            return stem, name[len(stem) :]
+    return name, ""
+
+
+def _expand(entry: str, pattern: str | None) -> list[Path]:
+    path = Path(entry)
+    if path.is_dir():
+        return _images_in(path, pattern)
+    if path.exists() or path.is_symlink():
+        return [path]
+    if not glob.has_magic(entry):
+        raise InputError(f"{entry} does not exist.", "Check the path and its spelling.")
+    matches = [Path(match) for match in sorted(glob.glob(entry, recursive=True))]
+    files = [match for match in matches if match.is_file()]
+    if not files:
+        raise InputError(f"No file matches {entry}.", "Check the folder and the pattern.")
+    return files
+
+
+def _images_in(folder: Path, pattern: str | None) -> list[Path]:
+    names = sorted(folder.glob(pattern or "*"))
+    files = [name for name in names if name.is_file() and not name.name.startswith(".")]
+    if pattern is None:
+        files = [name for name in files if name.suffix.lower() in IMAGE_SUFFIXES]
+    if not files:
+        wanted = f"matches {pattern}" if pattern else "is a TIFF, PNG or JPEG image"
+        raise InputError(
+            f"No file in {folder} {wanted}.", "Check the folder, or give another --pattern."
+        )
+    return files
+
+
+def _read_list(files_from: str) -> list[str]:
+    try:
+        if files_from == "-":
+            text = sys.stdin.read()
+        else:
+            text = Path(files_from).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The list of files {files_from} cannot be read: {error}.",
+            "Give a text file with one path a line.",
+        ) from error
+    lines = [line.strip() for line in text.splitlines()]
+    entries = [line for line in lines if line]
+    if not entries:
+        raise InputError(
+            f"The list of files {files_from} is empty.", "Give a text file with one path a line."
+        )
+    return entries
+
+
+def _names_several(listed: Sequence[str]) -> bool:
+    """Whether the inputs are a folder or a glob, which may hold any number of images."""
+    return any(
+        Path(entry).is_dir() or (glob.has_magic(entry) and not Path(entry).exists())
+        for entry in listed
+    )
+
+
+def _targets(sources: Sequence[Path], output: str, *, several: bool) -> list[Path]:
+    if "{" in output:
+        return [_fill(output, source) for source in sources]
+    folder = Path(output)
+    is_folder = folder.is_dir() or output.endswith(("/", os.sep)) or several
+    if not is_folder:
+        return [folder]
+    if several and not folder.is_dir() and _split_name(folder.name)[1]:
+        raise UsageError(
+            f"{output} names one file, but there are several inputs.",
+            "Give a folder, or a template such as out/{stem}.tif.",
+        )
+    return [folder / _output_name(source) for source in sources]
+
+
+def _output_name(source: Path) -> str:
+    stem, suffix = _split_name(source.name)
+    keeps = suffix.lower().endswith(TIFF_SUFFIXES)
+    return source.name if keeps else f"{stem}.tif"
+
+
+def _fill(template: str, source: Path) -> Path:
+    values = {
+        "stem": image_stem(source),
+        "name": source.name,
+        "parent": source.absolute().parent.name,
+    }
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+        if not fields or any(field not in _TEMPLATE_WORDS for field in fields):
+            raise KeyError
+        return Path(template.format(**values))
+    except (KeyError, ValueError, IndexError):
+        raise UsageError(
+            f"The output template {template} is not valid.",
+            "Use {stem}, {name} or {parent}, for example out/{stem}.tif.",
+        ) from None
+
+
+def _check_collisions(jobs: Sequence[Job]) -> None:
+    taken: dict[str, Job] = {}
+    for job in jobs:
+        key = os.path.normcase(job.target.absolute())
+        if key in taken:
+            raise UsageError(
+                f"{taken[key].source} and {job.source} would both be written to {job.target}.",
+                "Use a template that tells them apart, such as out/{parent}_{stem}.tif.",
+            )
+        taken[key] = job
+
+
+def _check_inputs_kept(jobs: Sequence[Job]) -> None:
+    """Refuse outputs that are an input under any name, through symbolic and hard links too."""
+    inputs = {}
+    for job in jobs:
+        if job.source.exists():
+            status = job.source.stat()
+            inputs[status.st_dev, status.st_ino] = job.source
+    for job in jobs:
+        if not job.target.exists():
+            continue
+        status = job.target.stat()
+        source = inputs.get((status.st_dev, status.st_ino))
+        if source is not None:
+            raise OutputError(
+                f"The output {job.target} is the input {source}.",
+                "Give another folder or name: inputs are never replaced.",
+            )
+
+
+def _check_targets(jobs: Sequence[Job], *, overwrite: bool, several: bool) -> None:
+    existing = [str(job.target) for job in jobs if job.target.exists() and not job.target.is_dir()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - _LISTED} more" if len(existing) > _LISTED else ""
+        verb = "exists" if len(existing) == 1 else "exist"
+        raise OutputError(
+            f"{', '.join(existing[:_LISTED])}{more} {verb} already.",
+            "Use --overwrite to replace, --skip-existing to go on, or give another output.",
+        )
+    for folder in {job.target.parent: None for job in jobs}:
+        if several:
+            _create(folder)
+    for job in jobs:
+        check_target(job.target, overwrite=overwrite)
+
+
+def _create(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The output folder {folder} cannot be created: {error.strerror or error}.",
+            "Give another folder, or ask for write permission.",
+        ) from error
