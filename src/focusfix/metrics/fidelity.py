@@ -86,9 +86,13 @@ def band_coherence(
 ) -> float:
     r"""Compare two images in a band of spatial frequencies.
 
-    .. math:: C = \frac{\mathrm{Re} \sum_f I_f R_f^*}{\sqrt{\sum_f |I_f|^2 \sum_f |R_f|^2}}
+    On every ring of frequencies, one step of the Fourier grid wide, the correlation is
 
-    Taken over the frequencies that a blur destroyed, this is what a restoration knows about them:
+    .. math:: C_r = \frac{\mathrm{Re} \sum_{f \in r} I_f R_f^*}
+                        {\sqrt{\sum_{f \in r} |I_f|^2 \sum_{f \in r} |R_f|^2}};
+
+    the coherence is its mean over the band, rings weighed by the reference's amplitude. Taken
+    over the frequencies that a blur destroyed, this is what a restoration knows about them:
     1 for the truth, about 0 for structure that is invented, whatever its contrast.
 
     Parameters
@@ -119,9 +123,20 @@ def band_coherence(
     band = (frequency >= low_per_px) & (frequency < high_per_px)
     if not band.any():
         raise ValueError(f"no frequency lies in the band {low_per_px}-{high_per_px} per pixel")
-    first, second = first[band], second[band]
-    power = float(np.sum(np.abs(first) ** 2) * np.sum(np.abs(second) ** 2))
-    return float(np.sum(first * second.conj()).real / math.sqrt(power)) if power > 0 else 0.0
+    ring = (frequency[band] * min(rows, columns)).astype(np.intp)
+    cross, power, true_power = (
+        np.bincount(ring, weights=values)
+        for values in (
+            (first[band] * second[band].conj()).real,
+            np.abs(first[band]) ** 2,
+            np.abs(second[band]) ** 2,
+        )
+    )
+    filled = power * true_power > 0
+    if not filled.any():
+        return 0.0
+    correlation = cross[filled] / np.sqrt(power[filled] * true_power[filled])
+    return float(np.average(correlation, weights=np.sqrt(true_power[filled])))
 
 
 def affine_fit(image: FloatArray, reference: FloatArray) -> NDArray[np.float64]:

@@ -1,0 +1,169 @@
+"""Train the weights that ship: `python benchmarks/make_weights.py NAME --data DIR`.
+
+Sharp images are taken from DIR/sharp, defocus is simulated on the fly, and test files (by the
+hash of their names, see focusfix.data.sharp_images.split_of) are never seen. Everything is
+seeded; a run that is stopped goes on where it was.
+"""
+
+import argparse
+import csv
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from focusfix.config import CheckpointHeader
+from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images, split_of
+from focusfix.data.simulate import DefocusSimulator, SimulationSettings
+from focusfix.io.checkpoint import library_versions, save_checkpoint
+from focusfix.losses import tempered_error_loss
+from focusfix.models.registry import build_network
+from focusfix.training.fit import STATE_NAME, Batch, FitSettings, Trainer, prefetch
+
+EDGE_PX = 16
+COARSE_WEIGHT = 0.4
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one file of weights is made."""
+
+    model: str
+    modality: str
+    simulation: SimulationSettings
+    fit: FitSettings
+    batch_size: int
+    summary: str
+    hyperparameters: dict[str, object] = field(default_factory=dict)
+    start_from: str | None = None
+
+
+RECIPES = {
+    "fluorescence": Recipe(
+        model="wiener-unet",
+        modality="fluorescence",
+        simulation=SimulationSettings(),
+        fit=FitSettings(steps=9000, learning_rate=1.5e-3),
+        batch_size=8,
+        summary="Defocus in wide-field fluorescence, in focus to 36 um at 20x",
+    ),
+}
+
+
+def fluorescence_planes(folder: Path) -> list[tuple[SharpImage, float]]:
+    """Read the training planes of sharp fluorescence images, with how often each is drawn."""
+    nuclei = [p for p in sorted((folder / "fluorescence").glob("*.png")) if split_of(p) == "train"]
+    kept = keep_in_focus(read_sharp_images(nuclei), drop_share=0.15)
+    share = {(520, 696): 0.45, (256, 256): 0.22, (360, 360): 0.12}
+    count = {size: sum(i.plane.shape == size for i in kept) for size in share}
+    planes = [(i, share.get(i.plane.shape, 0.002) / count.get(i.plane.shape, 1)) for i in kept]
+    others = read_sharp_images(sorted((folder / "other").glob("*.tif")))
+    return planes + [(i, 0.18 / len(others)) for i in others]
+
+
+def zoomed(planes: list[tuple[SharpImage, float]]) -> tuple[list[np.ndarray], list[float]]:
+    """Add each plane at 0.7 times its size: other magnifications, and less of the camera noise."""
+    from skimage.transform import rescale
+
+    images, weights = [], []
+    for image, weight in planes:
+        images += [image.plane, rescale(image.plane, 0.7, anti_aliasing=True).astype(np.float32)]
+        weights += [0.65 * weight, 0.35 * weight]
+    return images, weights
+
+
+def batch_of(simulator: DefocusSimulator, batch_size: int, step: int) -> Batch:
+    """Draw the batch of one step."""
+    pairs = [simulator.pair(step * batch_size + i) for i in range(batch_size)]
+    inputs = np.stack([p.out_of_focus for p in pairs])[:, None]
+    targets = np.stack([p.in_focus for p in pairs])[:, None]
+    return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+
+
+def objective(network: nn.Module, batch: Batch) -> Tensor:
+    """Tempered error at every size of the pyramid, away from the border of the crop."""
+    inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
+    loss, target, edge = torch.zeros(()), batch.targets, EDGE_PX
+    for size, output in enumerate(network.training_outputs(inputs)):
+        target = nn.functional.avg_pool2d(target, 2) if size else target
+        window = (..., slice(edge, -edge), slice(edge, -edge))
+        loss = loss + COARSE_WEIGHT**size * tempered_error_loss(output[window], target[window])
+        edge = edge // 2
+    return loss
+
+
+def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
+    """Train one file of weights, resuming what RUN holds."""
+    recipe = RECIPES[name]
+    seed = 1
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    network = build_network(recipe.model, recipe.hyperparameters)
+    network.to(memory_format=torch.channels_last)
+    trainer = Trainer(network, objective, recipe.fit)
+    run.mkdir(parents=True, exist_ok=True)
+    if (run / STATE_NAME).exists():
+        trainer.load_state(run / STATE_NAME)
+    images, weights = zoomed(fluorescence_planes(data / "sharp"))
+    simulator = DefocusSimulator(images, weights, recipe.simulation, seed)
+    print(f"{len(images)} planes, from step {trainer.step}", flush=True)
+    source = partial(batch_of, simulator, recipe.batch_size)
+    started, losses = time.perf_counter(), []
+    with (run / "log.csv").open("a", newline="") as log:
+        rows = csv.writer(log)
+        for batch in prefetch(source, trainer.step, recipe.fit.steps):
+            losses.append(trainer.learn(batch))
+            if trainer.step % 100 == 0:
+                pace = len(losses) * recipe.batch_size / (time.perf_counter() - started)
+                rows.writerow([trainer.step, f"{np.mean(losses):.4f}", f"{pace:.2f}"])
+                log.flush()
+                print(trainer.step, f"{np.mean(losses):.4f}, {pace:.1f} crops/s", flush=True)
+                started, losses = time.perf_counter(), []
+            if trainer.step % 500 == 0 or trainer.step == recipe.fit.steps:
+                trainer.save_state(run / STATE_NAME)
+                export(trainer, recipe, seed, output)
+
+
+def export(trainer: Trainer, recipe: Recipe, seed: int, output: Path) -> None:
+    """Write the averaged weights with their header."""
+    network = build_network(recipe.model, recipe.hyperparameters)
+    network.load_state_dict(trainer.average)
+    header = CheckpointHeader(
+        model=recipe.model,
+        hyperparameters=network.hyperparameters,
+        abilities=("deblur",),
+        modality=recipe.modality,
+        pixel_size_um=(0.15, 2.0),
+        numerical_aperture=(0.3, 1.2),
+        blur_radius_px=(0.0, 60.0),
+        trained_on="BBBC038 (CC0), BioImageAnalysisNotebooks and NEUBIAS images (CC-BY), "
+        "ndev-sampledata (BSD-3); simulated defocus",
+        licence="BSD-3-Clause",
+        seed=seed,
+        steps=trainer.step,
+        versions=library_versions(),
+        summary=recipe.summary,
+    )
+    save_checkpoint(output, network, header)
+
+
+def main() -> None:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=RECIPES)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--runs", type=Path, default=Path("runs/weights"))
+    parser.add_argument("--output", type=Path, default=Path("weights"))
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    run = options.runs / options.name
+    output = options.output / f"{options.name}.safetensors"
+    train(options.name, options.data, run, output, options.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,258 @@
+"""From sharp images to pairs of an out-of-focus image and its truth, drawn on the fly.
+
+Every pair is made from its own number: the same seed and index give the same pair, whatever was
+drawn before, on any machine and in any order.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from focusfix.optics import FloatArray, OpticsSettings, blur_radius_px, defocus_psf
+
+_MARGIN_PX = 48
+_BANK_PSF_PX = 2 * _MARGIN_PX + 1
+
+
+class SimulationSettings(BaseModel):
+    """What the simulated microscopes and exposures look like; ranges are (lowest, highest).
+
+    Parameters
+    ----------
+    crop_px : int
+        Side of the square crops; pixels.
+    in_focus_share : float
+        Share of pairs whose input is in focus already, so that sharp images come back unharmed.
+    screening_share : float
+        Share of pairs from a 20x screening microscope (0.65 um pixels, 461 nm, 0-36 um).
+    max_blur_radius_px : float
+        Largest geometric blur radius of the other pairs; pixels.
+    numerical_aperture : tuple of float
+        Of the other pairs.
+    peak_electrons : tuple of float
+        Photo-electrons at the brightest structures, drawn on a log scale.
+    background_share : float
+        Largest even background, as a share of the peak.
+    haze_share : float
+        Share of pairs with light from structures in another plane.
+    brightfield : bool
+        The sharp images show absorption on a bright background.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    crop_px: int = Field(default=160, ge=32)
+    in_focus_share: float = Field(default=0.08, ge=0, le=1)
+    screening_share: float = Field(default=0.6, ge=0, le=1)
+    max_blur_radius_px: float = Field(default=36.0, gt=0)
+    numerical_aperture: tuple[float, float] = (0.3, 1.2)
+    peak_electrons: tuple[float, float] = (200.0, 20000.0)
+    background_share: float = Field(default=0.3, ge=0)
+    haze_share: float = Field(default=0.15, ge=0, le=1)
+    brightfield: bool = False
+    optics_bank: int = Field(default=1500, ge=1)
+
+
+class Blur(NamedTuple):
+    """Transfer functions of one microscope at one defocus, on the simulation field.
+
+    Parameters
+    ----------
+    out_of_focus, in_focus : ndarray, shape (F, F // 2 + 1), float32
+        Real transfer functions; one at zero frequency.
+    radius_px : float
+        Geometric blur radius.
+    """
+
+    out_of_focus: FloatArray
+    in_focus: FloatArray
+    radius_px: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One training pair on the scale that the network sees.
+
+    Parameters
+    ----------
+    out_of_focus, in_focus : ndarray, shape (crop_px, crop_px), float32
+        Noisy input and noise-free truth, same intensity scale.
+    radius_px : float
+        Geometric blur radius of the input.
+    """
+
+    out_of_focus: FloatArray
+    in_focus: FloatArray
+    radius_px: float
+
+
+class DefocusSimulator:
+    """Draw pairs from sharp planes through random microscopes.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray, shape (Y, X), float32
+        Sharp images scaled to [0, 1]; sides of at least ``crop_px`` are best, smaller ones are
+        continued by reflection.
+    weights : sequence of float
+        How often each plane is drawn.
+    settings : SimulationSettings
+        Ranges.
+    seed : int
+        Of everything that is drawn.
+    """
+
+    def __init__(
+        self,
+        planes: Sequence[FloatArray],
+        weights: Sequence[float],
+        settings: SimulationSettings,
+        seed: int,
+    ) -> None:
+        if not planes or len(planes) != len(weights):
+            raise ValueError("DefocusSimulator needs planes, and one weight for each")
+        self.settings = settings
+        self.seed = seed
+        self.field_px = settings.crop_px + 2 * _MARGIN_PX
+        self.planes = [_at_least(plane, self.field_px) for plane in planes]
+        self.shares = np.asarray(weights, dtype=np.float64) / float(np.sum(weights))
+        rng = np.random.default_rng([seed, 0])
+        self.bank = [self._draw_blur(rng) for _ in range(settings.optics_bank)]
+
+    def pair(self, index: int) -> Pair:
+        """Draw the pair that belongs to a number.
+
+        Parameters
+        ----------
+        index : int
+            Any number >= 0.
+
+        Returns
+        -------
+        Pair
+        """
+        rng = np.random.default_rng([self.seed, 1, index])
+        blur = self.bank[rng.integers(len(self.bank))]
+        structure = np.fft.rfft2(self._object(rng))
+        blurred = _inverse(structure * blur.out_of_focus)
+        sharp = _inverse(structure * blur.in_focus)
+        if rng.random() < self.settings.haze_share:
+            blurred, sharp = self._add_haze(blurred, sharp, rng)
+        return self._expose(blurred, sharp, blur.radius_px, rng)
+
+    def _object(self, rng: np.random.Generator) -> FloatArray:
+        plane = self.planes[rng.choice(len(self.planes), p=self.shares)]
+        best = None
+        for _ in range(3):  # empty background teaches little: keep the liveliest of three places
+            y = rng.integers(plane.shape[0] - self.field_px + 1)
+            x = rng.integers(plane.shape[1] - self.field_px + 1)
+            field = plane[y : y + self.field_px, x : x + self.field_px]
+            inner = field[_MARGIN_PX:-_MARGIN_PX:4, _MARGIN_PX:-_MARGIN_PX:4]
+            liveliness = float(inner.std())
+            if best is None or liveliness > best[0]:
+                best = (liveliness, field)
+        assert best is not None
+        turned = np.rot90(best[1], int(rng.integers(4)))
+        turned = turned[:, ::-1] if rng.random() < 0.5 else turned
+        return np.asarray(turned ** rng.uniform(0.75, 1.35), dtype=np.float32)
+
+    def _add_haze(
+        self, blurred: FloatArray, sharp: FloatArray, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        other = np.fft.rfft2(self._object(rng)) * rng.uniform(0.05, 0.6)
+        near, far = (self.bank[i] for i in rng.integers(len(self.bank), size=2))
+        return (
+            blurred + _inverse(other * near.out_of_focus),
+            sharp + _inverse(other * far.out_of_focus),
+        )
+
+    def _expose(
+        self, blurred: FloatArray, sharp: FloatArray, radius_px: float, rng: np.random.Generator
+    ) -> Pair:
+        low, high = np.log(self.settings.peak_electrons)
+        peak = math.exp(rng.uniform(low, high))
+        background = rng.uniform(0, self.settings.background_share) * rng.random()
+        if self.settings.brightfield:
+            background = 0.0
+        gain = peak / max(float(np.percentile(sharp, 99.9)), 1e-3)
+        expected = np.maximum(blurred * gain, 0) + background * peak
+        truth = sharp * gain + background * peak
+        read_noise = rng.uniform(1.0, 6.0)
+        spread = np.sqrt(expected + read_noise**2)
+        noisy = expected + spread * rng.standard_normal(expected.shape, dtype=np.float32)
+        window = slice(_MARGIN_PX, -_MARGIN_PX)
+        noisy, truth = noisy[window, window], truth[window, window]
+        offset, scale = _display_scale(noisy, float(np.median(spread)), rng)
+        return Pair(
+            np.asarray((noisy - offset) / scale, dtype=np.float32),
+            np.asarray((truth - offset) / scale, dtype=np.float32),
+            radius_px,
+        )
+
+    def _draw_blur(self, rng: np.random.Generator) -> Blur:
+        optics, dz_um = self._draw_optics(rng)
+        if rng.random() < self.settings.in_focus_share:
+            dz_um = rng.uniform(-0.3, 0.3) * depth_of_field_um(optics)
+        return Blur(
+            _transfer(defocus_psf(optics, dz_um, _BANK_PSF_PX), self.field_px),
+            _transfer(defocus_psf(optics, 0.0, _BANK_PSF_PX), self.field_px),
+            blur_radius_px(optics, dz_um),
+        )
+
+    def _draw_optics(self, rng: np.random.Generator) -> tuple[OpticsSettings, float]:
+        if rng.random() < self.settings.screening_share:
+            optics = OpticsSettings(
+                numerical_aperture=rng.uniform(0.45, 0.75),
+                wavelength_um=rng.uniform(0.44, 0.52),
+                pixel_size_um=0.65,
+                apodization=rng.choice([0.0, rng.uniform(0, 1.5)]),
+                spherical_waves=rng.choice([0.0, rng.normal(0, 0.15)]),
+            )
+            return optics, rng.uniform(-36, 36)
+        aperture = rng.uniform(*self.settings.numerical_aperture)
+        index = 1.0 if aperture < 0.8 else 1.33 if aperture < 1.15 else 1.515
+        optics = OpticsSettings(
+            numerical_aperture=aperture,
+            wavelength_um=rng.uniform(0.45, 0.7),
+            pixel_size_um=rng.uniform(0.15, 0.6) / aperture,
+            refractive_index=index,
+            apodization=rng.choice([0.0, rng.uniform(0, 1.5)]),
+            spherical_waves=rng.choice([0.0, rng.normal(0, 0.15)]),
+        )
+        radius = math.exp(rng.uniform(math.log(0.5), math.log(self.settings.max_blur_radius_px)))
+        return optics, rng.choice([-1, 1]) * radius / blur_radius_px(optics, 1.0)
+
+
+def depth_of_field_um(optics: OpticsSettings) -> float:
+    r"""Depth over which an image counts as in focus, :math:`n\lambda/NA^2`; micrometres."""
+    return optics.refractive_index * optics.wavelength_um / optics.numerical_aperture**2
+
+
+def _display_scale(
+    noisy: FloatArray, noise: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Scale as at run time, where the percentiles are those of the whole image, not of a crop."""
+    low, high = np.percentile(noisy[::2, ::2], [0.1, 99.9])
+    scale = max(float(high - low), 12 * noise) * math.exp(rng.uniform(-0.3, 0.7))
+    return float(low) - rng.uniform(-0.03, 0.08) * scale, scale
+
+
+def _transfer(psf: FloatArray, field_px: int) -> FloatArray:
+    padded = np.zeros((field_px, field_px), dtype=np.float32)
+    padded[: psf.shape[0], : psf.shape[1]] = psf
+    centred = np.roll(padded, (-(psf.shape[0] // 2), -(psf.shape[1] // 2)), axis=(0, 1))
+    return np.asarray(np.fft.rfft2(centred).real, dtype=np.float32)
+
+
+def _inverse(spectrum: np.ndarray) -> FloatArray:
+    return np.asarray(np.fft.irfft2(spectrum), dtype=np.float32)
+
+
+def _at_least(plane: FloatArray, side_px: int) -> FloatArray:
+    missing = [max(0, side_px - size) for size in plane.shape]
+    padding = [(gap // 2, gap - gap // 2) for gap in missing]
+    return np.pad(plane, padding, mode="symmetric") if any(missing) else plane
