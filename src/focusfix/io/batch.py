@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import Formatter
 
 from focusfix.errors import InputError, OutputError, UsageError
-from focusfix.io.image import IMAGE_SUFFIXES, TIFF_SUFFIXES, check_target
+from focusfix.io.image import IMAGE_SUFFIXES, check_target
+from focusfix.io.naming import is_folder_name, name_targets
 
-_TEMPLATE_WORDS = ("stem", "name", "parent")
 _LISTED = 5
 
 
@@ -44,9 +43,7 @@ def plan_batch(
 
     One input and an output that names a file give that file. Anything else needs a folder, in
     which the outputs keep the names of the inputs (with the suffix ``.tif`` for PNG and JPEG), or
-    a template with ``{stem}`` (name without suffix; ``.ome.tif`` is one suffix and other dots
-    stay), ``{name}`` (name with suffix) or ``{parent}`` (name of the input's folder). Missing
-    output folders are created for several inputs.
+    a template, see ``name_targets``. Missing output folders are created for several inputs.
 
     Parameters
     ----------
@@ -87,17 +84,14 @@ def plan_batch(
         listed += _read_list(os.fspath(files_from))
     sources = expand_inputs(listed, pattern=pattern)
     several = len(sources) > 1 or files_from is not None or _names_several(listed)
-    jobs = [
-        Job(source, target)
-        for source, target in zip(
-            sources, _targets(sources, os.fspath(output), several=several), strict=True
-        )
-    ]
+    targets = name_targets(sources, os.fspath(output), several=several)
+    jobs = [Job(source, target) for source, target in zip(sources, targets, strict=True)]
     _check_collisions(jobs)
     _check_inputs_kept(jobs)
     if skip_existing:
         jobs = [job for job in jobs if not job.target.exists()]
-    _check_targets(jobs, overwrite=overwrite, several=several)
+    create = several or is_folder_name(os.fspath(output))
+    _check_targets(jobs, overwrite=overwrite, create=create)
     return jobs
 
 
@@ -131,41 +125,6 @@ def expand_inputs(inputs: Sequence[str], *, pattern: str | None = None) -> list[
     return list(found)
 
 
-def image_stem(path: str | os.PathLike[str]) -> str:
-    """Return the name without the suffix of an image; other dots in the name stay.
-
-    Parameters
-    ----------
-    path : path-like
-        Image file.
-
-    Returns
-    -------
-    str
-        "a.b.c" for "a.b.c.tif", "cells" for "cells.ome.tif", "plate.7" for "plate.7".
-
-    Examples
-    --------
-    >>> image_stem("plate/a.b.c.ome.tif")
-    'a.b.c'
-    """
-    return _split_name(Path(path).name)[0]
-
-
-def _split_name(name: str) -> tuple[str, str]:
-    for suffix in IMAGE_SUFFIXES:
-        if name.lower().endswith(suffix) and len(name) > len(suffix):
-            stem = name[: -len(suffix)]
-            if (
-                suffix in TIFF_SUFFIXES
-                and stem.lower().endswith(".ome")
-                and len(stem) > len(".ome")
-            ):
-                stem = stem[: -len(".ome")]
-            return stem, name[len(stem) :]
-    return name, ""
-
-
 def _expand(entry: str, pattern: str | None) -> list[Path]:
     path = Path(entry)
     if path.is_dir():
@@ -174,8 +133,8 @@ def _expand(entry: str, pattern: str | None) -> list[Path]:
         return [path]
     if not glob.has_magic(entry):
         raise InputError(f"{entry} does not exist.", "Check the path and its spelling.")
-    matches = [Path(match) for match in sorted(glob.glob(entry, recursive=True))]
-    files = [match for match in matches if match.is_file()]
+    matches = sorted(glob.glob(entry, recursive=True))  # noqa: PTH207 (may be absolute)
+    files = [Path(match) for match in matches if Path(match).is_file()]
     if not files:
         raise InputError(f"No file matches {entry}.", "Check the folder and the pattern.")
     return files
@@ -222,49 +181,10 @@ def _names_several(listed: Sequence[str]) -> bool:
     )
 
 
-def _targets(sources: Sequence[Path], output: str, *, several: bool) -> list[Path]:
-    if "{" in output:
-        return [_fill(output, source) for source in sources]
-    folder = Path(output)
-    is_folder = folder.is_dir() or output.endswith(("/", os.sep)) or several
-    if not is_folder:
-        return [folder]
-    if several and not folder.is_dir() and _split_name(folder.name)[1]:
-        raise UsageError(
-            f"{output} names one file, but there are several inputs.",
-            "Give a folder, or a template such as out/{stem}.tif.",
-        )
-    return [folder / _output_name(source) for source in sources]
-
-
-def _output_name(source: Path) -> str:
-    stem, suffix = _split_name(source.name)
-    keeps = suffix.lower().endswith(TIFF_SUFFIXES)
-    return source.name if keeps else f"{stem}.tif"
-
-
-def _fill(template: str, source: Path) -> Path:
-    values = {
-        "stem": image_stem(source),
-        "name": source.name,
-        "parent": source.absolute().parent.name,
-    }
-    try:
-        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
-        if not fields or any(field not in _TEMPLATE_WORDS for field in fields):
-            raise KeyError
-        return Path(template.format(**values))
-    except (KeyError, ValueError, IndexError):
-        raise UsageError(
-            f"The output template {template} is not valid.",
-            "Use {stem}, {name} or {parent}, for example out/{stem}.tif.",
-        ) from None
-
-
 def _check_collisions(jobs: Sequence[Job]) -> None:
     taken: dict[str, Job] = {}
     for job in jobs:
-        key = os.path.normcase(job.target.absolute())
+        key = os.path.normcase(os.path.abspath(job.target))  # noqa: PTH100 (".." is removed)
         if key in taken:
             raise UsageError(
                 f"{taken[key].source} and {job.source} would both be written to {job.target}.",
@@ -292,7 +212,7 @@ def _check_inputs_kept(jobs: Sequence[Job]) -> None:
             )
 
 
-def _check_targets(jobs: Sequence[Job], *, overwrite: bool, several: bool) -> None:
+def _check_targets(jobs: Sequence[Job], *, overwrite: bool, create: bool) -> None:
     existing = [str(job.target) for job in jobs if job.target.exists() and not job.target.is_dir()]
     if existing and not overwrite:
         more = f" and {len(existing) - _LISTED} more" if len(existing) > _LISTED else ""
@@ -302,7 +222,7 @@ def _check_targets(jobs: Sequence[Job], *, overwrite: bool, several: bool) -> No
             "Use --overwrite to replace, --skip-existing to go on, or give another output.",
         )
     for folder in {job.target.parent: None for job in jobs}:
-        if several:
+        if create:
             _create(folder)
     for job in jobs:
         check_target(job.target, overwrite=overwrite)
