@@ -126,6 +126,7 @@ def tempered_error_loss(prediction: Tensor, target: Tensor, *, floor: float = 1e
     errors = (prediction - target).square().flatten(1).mean(dim=1)
     return (errors + floor).pow(0.25).mean()
 
+
 def _check_shapes(prediction: Tensor, target: Tensor) -> None:
     """Refuse two tensors of different shape, which would be broadcast silently."""
     if prediction.shape != target.shape:

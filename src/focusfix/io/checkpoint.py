@@ -131,7 +131,7 @@ def read_header(path: Path) -> CheckpointHeader:
 def _check_format(path: Path, record: Mapping[str, Any]) -> None:
     """Refuse a header of another format version, naming who wrote it."""
     found = record.get("format_version")
-    if found == FORMAT_VERSION:
+    if found == FORMAT_VERSION and not isinstance(found, bool):
         return
     versions = record.get("versions")
     writer = versions.get("focusfix", "unknown") if isinstance(versions, dict) else "unknown"
@@ -199,9 +199,9 @@ def _check_tensors(
     path: Path, expected: "Mapping[str, Tensor]", actual: "Mapping[str, Tensor]"
 ) -> None:
     """Refuse weights that do not fit the network one to one."""
-    problems = [f"{name} is missing" for name in expected.keys() - actual.keys()]
-    problems += [f"{name} is not known" for name in actual.keys() - expected.keys()]
-    for name in expected.keys() & actual.keys():
+    problems = [f"{name} is missing" for name in sorted(expected.keys() - actual.keys())]
+    problems += [f"{name} is not known" for name in sorted(actual.keys() - expected.keys())]
+    for name in sorted(expected.keys() & actual.keys()):
         wanted, found = tuple(expected[name].shape), tuple(actual[name].shape)
         if wanted != found:
             problems.append(f"{name} has shape {found}, expected {wanted}")
@@ -209,5 +209,5 @@ def _check_tensors(
             problems.append(f"{name} holds NaN or infinity")
     if problems:
         more = f" and {len(problems) - 1} more problems" if len(problems) > 1 else ""
-        msg = f"{path}: the weights do not fit the network: {min(problems)}{more}."
+        msg = f"{path}: the weights do not fit the network: {problems[0]}{more}."
         raise ModelError(msg, FETCH_AGAIN)

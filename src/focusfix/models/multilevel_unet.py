@@ -8,7 +8,7 @@ of the coarser level's decoder ("head to tail"):
 
 Encoder block :math:`E_i` and the coarser decoder block :math:`D_{i-1}` have the same size in
 pixels. There is no shortcut from image to image: the output is the image itself. What the paper
-leaves open is decided in ``docs/models.md``.
+leaves open is decided in ``docs/decisions/0005-multilevel-unet.md``.
 
 References
 ----------

@@ -29,7 +29,7 @@ class ModelEntry:
         What the user types after ``--model``.
     target : str
         Where the class is: ``"module:Class"``.
-    objective : {"multi-scale-l1", "log-mse"}
+    objective : {"multi-scale-l1", "tempered-error"}
         Loss that the network is trained with unless the user asks for another one.
     abilities : frozenset of {"deblur", "synthesize-blur", "interpolate"}
         Commands that can use it.
@@ -67,7 +67,7 @@ _ENTRIES = (
     ModelEntry(
         name="wiener-unet",
         target="focusfix.models.wiener_unet:WienerUNet",
-        objective="log-mse",
+        objective="tempered-error",
         abilities=frozenset({"deblur"}),
         inputs=1,
         summary="Wiener deconvolution at several blur radii, weighed and completed by a U-Net",
