@@ -146,12 +146,12 @@ def test_compressions_made_for_pictures_are_read(tmp_path, compression):
 
 
 @pytest.mark.parametrize("axes", ORDERS)
-@pytest.mark.parametrize("format", ["imagej", "ome", "tiff"])
+@pytest.mark.parametrize("kind", ["imagej", "ome", "tiff"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_order_of_axes_survives_writing(tmp_path, axes, format, dtype):
+def test_every_order_of_axes_survives_writing(tmp_path, axes, kind, dtype):
     shape = tuple(SIZES[letter] for letter in axes)
     whole = picture(shape, dtype)
-    metadata = ImageMetadata(axes=axes, shape=shape, dtype=np.dtype(dtype), format=format)
+    metadata = ImageMetadata(axes=axes, shape=shape, dtype=np.dtype(dtype), format=kind)
     notes = write_image(tmp_path / "a.tif", metadata, bands(whole, metadata))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), whole)
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
@@ -159,20 +159,20 @@ def test_every_order_of_axes_survives_writing(tmp_path, axes, format, dtype):
         assert not tif.pages[0].is_tiled
     with open_image(tmp_path / "a.tif") as reader:
         assert (reader.metadata.axes, reader.metadata.shape) == (axes, shape)
-        assert reader.metadata.format == format or notes
+        assert reader.metadata.format == kind or notes
         check_windows(reader, whole)
 
 
 @pytest.mark.parametrize("compression", ["none", "lzw", "deflate", "zstd"])
-@pytest.mark.parametrize("format", ["imagej", "ome", "tiff"])
+@pytest.mark.parametrize("kind", ["imagej", "ome", "tiff"])
 @pytest.mark.parametrize(
     ("axes", "dtype"),
     [("ZYX", "uint8"), ("ZCYX", "uint16"), ("YX", "float32"), ("ZYXS", "uint8"), ("YXS", "uint16")],
 )
-def test_every_compression_is_lossless(tmp_path, compression, format, axes, dtype):
+def test_every_compression_is_lossless(tmp_path, compression, kind, axes, dtype):
     shape = tuple(SIZES[letter] for letter in axes)
     whole = picture(shape, dtype)
-    metadata = ImageMetadata(axes=axes, shape=shape, dtype=np.dtype(dtype), format=format)
+    metadata = ImageMetadata(axes=axes, shape=shape, dtype=np.dtype(dtype), format=kind)
     write_image(tmp_path / "a.tif", metadata, bands(whole, metadata), compression=compression)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), whole)
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
@@ -184,16 +184,16 @@ def test_every_compression_is_lossless(tmp_path, compression, format, axes, dtyp
 
 @pytest.mark.parametrize("axes", ["YX", "ZYX", "TZCYX", "YXS", "ZYXS"])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("format", ["imagej", "ome", "tiff"])
-def test_a_file_read_and_written_again_is_the_same(tmp_path, axes, dtype, format):
+@pytest.mark.parametrize("kind", ["imagej", "ome", "tiff"])
+def test_a_file_read_and_written_again_is_the_same(tmp_path, axes, dtype, kind):
     shape = tuple(SIZES[letter] for letter in axes)
     whole = picture(shape, dtype)
     first = ImageMetadata(
-        axes=axes, shape=shape, dtype=np.dtype(dtype), format=format,
+        axes=axes, shape=shape, dtype=np.dtype(dtype), format=kind,
         pixel_size_um=(0.25, 0.5), z_spacing_um=1.5 if "Z" in axes else None,
         frame_interval_s=20.0 if "T" in axes else None,
         channel_names=("DAPI", "actin") if "C" in axes else None,
-        display_ranges=((0.0, 90.0), (5.0, 80.0)) if format == "imagej" and "C" in axes else None,
+        display_ranges=((0.0, 90.0), (5.0, 80.0)) if kind == "imagej" and "C" in axes else None,
         photometric="rgb" if "S" in axes else "minisblack",
     )  # fmt: skip
     notes = write_image(tmp_path / "a.tif", first, bands(whole, first))

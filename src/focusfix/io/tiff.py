@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ _LOGGER.addHandler(logging.NullHandler())
 
 _UNCONVERTED_YCBCR = "its colours are stored as YCbCr without JPEG compression"
 _PHOTOMETRICS = {0: "miniswhite", 1: "minisblack", 2: "rgb", 3: "palette", 6: "rgb"}
+# What tifffile raises on files whose structure is broken.
+_DAMAGE = (tifffile.TiffFileError, struct.error, ValueError, IndexError, KeyError, TypeError)
 _JPEG_CODES = (6, 7, 33007)
 
 
@@ -51,7 +54,7 @@ def read_layout(path: Path) -> tuple[StoredSeries, StoredTags]:
                     "this file are read, as a plain TIFF"
                 )
                 layout = _first_layout(path, tif, messages)
-    except (tifffile.TiffFileError, ValueError, IndexError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, str(error)) from error
     except NotImplementedError as error:
         raise _unsupported(path, str(error)) from error
