@@ -13,6 +13,7 @@ where :math:`P` is the power spectrum and :math:`N` the level of white noise, re
 corners of the spectrum, where a microscope that is sampled well leaves no signal.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -73,12 +74,12 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
     return float(share * np.sqrt((frequency[band] ** 2 * signal).sum() / total))
 
 
-def rank_focus(planes: list[npt.NDArray[Any]]) -> tuple[list[float], int]:
+def rank_focus(planes: Iterable[npt.NDArray[Any]]) -> tuple[list[float], int]:
     """Measure the planes of a stack and find the sharpest.
 
     Parameters
     ----------
-    planes : list of ndarray, shape (Y, X)
+    planes : iterable of ndarray, shape (Y, X)
         At least one; the same field at different heights.
 
     Returns

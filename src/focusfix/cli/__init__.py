@@ -1,0 +1,1 @@
+"""The command line: parse, import what the command needs, call it, print the result."""

@@ -1,0 +1,95 @@
+"""How a command is made: a record of options, examples, and a function that gets both streams."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar, get_type_hints
+
+import typer
+
+from focusfix.cli.console import Console
+from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.settings import format_config
+
+OptionsT = TypeVar("OptionsT", bound=ConsoleOptions)
+
+Examples = tuple[tuple[str, str], ...]
+"""What an example does, and its command line."""
+
+
+def add_command(
+    app: typer.Typer,
+    name: str,
+    options_type: type[OptionsT],
+    run: Callable[[OptionsT, Console], None],
+    *,
+    examples: Examples,
+) -> None:
+    """Add one command to an app.
+
+    Parameters
+    ----------
+    app : typer.Typer
+        The app or sub-app.
+    name : str
+        What the user types; kebab-case.
+    options_type : type
+        Frozen dataclass whose fields are the options, as in :mod:`focusfix.cli.options`.
+    run : callable
+        Does the work. Its docstring, up to a form feed, is the help.
+    examples : tuple of (str, str)
+        Shown at the end of the help.
+    """
+
+    def callback(context: typer.Context, **values: Any) -> None:
+        options = options_type(**values)
+        console = context.ensure_object(Console)
+        console.quiet = options.quiet
+        console.verbose = options.verbose
+        console.show_progress = not options.no_progress
+        console.debug = options.debug
+        if isinstance(options, ConfigOptions) and options.print_config:
+            console.result(format_config(context))
+            return
+        run(options, console)
+
+    parameters = [_context_parameter(), *_option_parameters(options_type)]
+    vars(callback)["__signature__"] = inspect.Signature(parameters)
+    callback.__annotations__ = {each.name: each.annotation for each in parameters}
+    app.command(name, help=run.__doc__, epilog=format_examples(examples))(callback)
+
+
+def format_examples(examples: Examples) -> str:
+    r"""Lay examples out for the end of a help page.
+
+    Parameters
+    ----------
+    examples : tuple of (str, str)
+        What an example does, and its command line.
+
+    Returns
+    -------
+    str
+        Paragraphs that start with ``\b``, which keeps their line breaks.
+    """
+    lines = ["\b", "Examples:"]
+    for purpose, line in examples:
+        lines += [f"  # {purpose}", f"  {line}"]
+    return "\n".join(lines)
+
+
+def _context_parameter() -> inspect.Parameter:
+    return inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+
+def _option_parameters(options_type: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(options_type, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(options_type)
+    ]

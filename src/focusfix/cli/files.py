@@ -1,0 +1,159 @@
+"""Many files one after another: a bad one is told and left behind, the others are done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from focusfix.cli.console import Console
+from focusfix.cli.options import BatchOptions
+from focusfix.cli.sidecar import write_record
+from focusfix.errors import BatchError, DeviceError, FocusfixError, UsageError
+
+if TYPE_CHECKING:
+    from focusfix.io.batch import Job
+
+Record = dict[str, Any]
+
+
+class HasSource(Protocol):
+    """Something to be done with one input file."""
+
+    @property
+    def source(self) -> Path:
+        """The input."""
+        ...
+
+
+JobT = TypeVar("JobT", bound=HasSource)
+
+
+@dataclass
+class BatchResult:
+    """What became of the files of one run.
+
+    Parameters
+    ----------
+    records : list of dict
+        One for each output that was made.
+    failures : list of dict
+        One for each file that could not be done: input, exit code, cause and fix.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    failures: list[Record] = field(default_factory=list)
+
+
+def plan_jobs(options: BatchOptions, output: str | None = None) -> "list[Job]":
+    """Pair every input with its output, before any work.
+
+    Parameters
+    ----------
+    options : BatchOptions
+        Inputs and output as the user gave them.
+    output : str, optional
+        Output to plan for instead of the user's.
+
+    Returns
+    -------
+    list of Job
+        In the order of the inputs.
+
+    Raises
+    ------
+    UsageError
+        If an input or the output is not given.
+    InputError, OutputError
+        As :func:`focusfix.io.batch.plan_batch`.
+    """
+    from focusfix.io.batch import plan_batch
+
+    if not options.inputs and options.files_from is None:
+        raise UsageError("No input was given.", "Give an image, a folder or --files-from.")
+    wanted = output or options.output
+    if wanted is None:
+        raise UsageError(
+            "No output was given.", "Use -o with a file name, or a folder for several inputs."
+        )
+    return plan_batch(
+        options.inputs or (),
+        wanted,
+        pattern=options.pattern,
+        files_from=options.files_from,
+        overwrite=options.overwrite,
+        skip_existing=options.skip_existing,
+    )
+
+
+def process_jobs(
+    jobs: Sequence[JobT],
+    process: Callable[[JobT], Record],
+    console: Console,
+    *,
+    show: Callable[[Record], str] | None,
+    report: Path | None = None,
+) -> None:
+    """Do every job, print what came out, and say at the end what failed.
+
+    Parameters
+    ----------
+    jobs : sequence
+        Each with its input as ``source``.
+    process : callable
+        Does one job and returns what came out.
+    console : Console
+        Where results and errors go.
+    show : callable, optional
+        Turns a record into the text of the result; None prints records as JSON lines.
+    report : Path, optional
+        JSON file for the records of all files.
+
+    Raises
+    ------
+    BatchError
+        If some of several jobs failed. The error of a single job is raised as it is, and a
+        missing device, which concerns all jobs, at once.
+    """
+    result = BatchResult()
+    for number, job in enumerate(jobs, 1):
+        console.detail(f"{number} of {len(jobs)}: {job.source}")
+        try:
+            record = process(job)
+        except FocusfixError as error:
+            if len(jobs) == 1 or isinstance(error, DeviceError):
+                raise
+            console.error(error)
+            record = _failure(job.source, error)
+            result.failures.append(record)
+        else:
+            result.records.append(record)
+            if show is not None:
+                console.result(show(record))
+        if show is None:
+            console.record(record)
+    if report is not None:
+        write_record(report, {"files": result.records, "failed": result.failures})
+    _tell_failures(result, len(jobs), console)
+
+
+def show_output(record: Record) -> str:
+    """Show the path of the file that was made."""
+    return str(record["output"])
+
+
+def _failure(source: Path, error: FocusfixError) -> Record:
+    return {
+        "input": str(source),
+        "error": {"exit_code": error.exit_code, "cause": error.cause, "fix": error.fix},
+    }
+
+
+def _tell_failures(result: BatchResult, n_jobs: int, console: Console) -> None:
+    if not result.failures:
+        return
+    for failure in result.failures:
+        console.note(f"failed: {failure['input']}: {failure['error']['cause']}")
+    raise BatchError(
+        f"{len(result.failures)} of {n_jobs} inputs failed, the others were done.",
+        "Correct what is said above and run again with --skip-existing.",
+    )

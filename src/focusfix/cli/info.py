@@ -1,0 +1,200 @@
+"""``focusfix info``: what an image says about itself and what focusfix would do with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from focusfix.cli.command import add_command
+from focusfix.cli.console import Console
+from focusfix.cli.files import Record, process_jobs
+from focusfix.cli.options import ConsoleOptions, JsonOption
+from focusfix.cli.restoration import middle_slice, middle_window
+from focusfix.cli.tables import format_facts, format_table
+from focusfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from focusfix.io.image import ImageMetadata, ImageReader
+
+_EXAMPLES = (
+    ("one image", "focusfix info in.tif"),
+    ("which plane of each stack is in focus, for a program", "focusfix info stacks/ --json"),
+)
+_LEAST_PX = 8
+_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class InfoOptions(ConsoleOptions, JsonOption):
+    """Options of ``focusfix info``."""
+
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILE", help="Images, folders or quoted globs."),
+    ] = None
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GLOB", help="Which files of input folders to take, for example '*.tif'."
+        ),
+    ] = None
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LETTERS",
+            help="One of T Z C Y X S for each dimension, if the file states its axes wrong.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class InfoJob:
+    """One image to describe."""
+
+    source: Path
+
+
+def run(options: InfoOptions, console: Console) -> None:
+    """Describe images and their focus.
+
+    Prints axes, pixel type and size, what deblur would do, and the sharpness of every z level:
+    the root-mean-square spatial frequency of its detail, in cycles per pixel, which can be
+    compared between the planes of one channel.
+    """
+    if not options.inputs:
+        raise UsageError("No input was given.", "Give an image or a folder.")
+    from focusfix.io.batch import expand_inputs
+
+    jobs = [InfoJob(path) for path in expand_inputs(options.inputs, pattern=options.pattern)]
+    process_jobs(
+        jobs,
+        lambda job: describe_file(job.source, options.axes, console),
+        console,
+        show=None if options.json else show_facts,
+    )
+
+
+def describe_file(path: Path, axes: str | None, console: Console) -> Record:
+    """Describe one image.
+
+    Parameters
+    ----------
+    path : Path
+        The image.
+    axes : str, optional
+        Axes instead of those the file states.
+    console : Console
+        For progress.
+
+    Returns
+    -------
+    dict
+        JSON values.
+
+    Raises
+    ------
+    InputError
+        If it is not an image that can be read.
+    """
+    from focusfix.io.image import open_image
+
+    with open_image(path, axes=axes) as reader, console.progress(str(path)) as advance:
+        metadata = reader.metadata
+        channels = range(metadata.axis_size("C"))
+        record = {"input": str(path), **_describe_metadata(metadata), "notes": list(reader.notes)}
+        record["deblur_with"] = [_describe_channel(reader, channel) for channel in channels]
+        record["focus"] = []
+        if metadata.axis_size("Z") > 1 and min(metadata.shape_yx) >= _LEAST_PX:
+            for channel in channels:
+                record["focus"].append(_rank_planes(reader, channel))
+                advance((channel + 1) / len(channels))
+    return record
+
+
+def show_facts(record: Record) -> str:
+    """Lay a description out for reading."""
+    lines = [format_facts(record["input"], _facts(record))]
+    for focus in record["focus"]:
+        sharpest = focus["focal_level"]
+        rows = [
+            (z_level, f"{value:.4f}", "sharpest" if z_level == sharpest else "")
+            for z_level, value in enumerate(focus["sharpness"])
+        ]
+        lines.append(f"  focus of channel {focus['channel']}")
+        table = format_table(("z_level", "sharpness", ""), rows)
+        lines += [f"    {line}" for line in table.splitlines()]
+    return "\n".join(lines)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    add_command(app, "info", InfoOptions, run, examples=_EXAMPLES)
+
+
+def _describe_metadata(metadata: "ImageMetadata") -> dict[str, Any]:
+    size = metadata.pixel_size_um
+    return {
+        "format": metadata.format,
+        "axes": metadata.axes,
+        "shape": list(metadata.shape),
+        "dtype": str(metadata.dtype),
+        "significant_bits": metadata.significant_bits,
+        "pixel_size_um": list(size) if size else None,
+        "z_spacing_um": metadata.z_spacing_um,
+        "frame_interval_s": metadata.frame_interval_s,
+        "channel_names": list(metadata.channel_names) if metadata.channel_names else None,
+        "compression": metadata.compression,
+        "planes": metadata.n_planes,
+    }
+
+
+def _describe_channel(reader: "ImageReader", channel: int) -> dict[str, Any]:
+    from focusfix.io.weights import list_weights
+    from focusfix.metrics.modality import guess_modality
+
+    modality = guess_modality(middle_window(reader, channel))
+    installed = any(weights.name == modality for weights in list_weights())
+    return {"channel": channel, "modality": modality, "model": modality if installed else None}
+
+
+def _rank_planes(reader: "ImageReader", channel: int) -> dict[str, Any]:
+    """Measure all z levels of a channel, at the first time point."""
+    from focusfix.metrics.focus import rank_focus
+
+    rows, columns = (middle_slice(size) for size in reader.metadata.shape_yx)
+    windows = (
+        reader.read_window(plane.position, rows, columns)[..., :3].mean(axis=-1)
+        for plane in reader.metadata.planes
+        if plane.channel == channel and plane.coordinates.get("T", 0) == 0
+    )
+    sharpness, focal_level = rank_focus(windows)
+    rounded = [round(value, _DIGITS) for value in sharpness]
+    return {"channel": channel, "sharpness": rounded, "focal_level": focal_level}
+
+
+def _facts(record: Record) -> dict[str, object]:
+    size = record["pixel_size_um"]
+    spacing, interval = record["z_spacing_um"], record["frame_interval_s"]
+    bits, names = record["significant_bits"], record["channel_names"]
+    return {
+        "format": record["format"],
+        "axes": record["axes"],
+        "shape": " x ".join(str(length) for length in record["shape"]),
+        "pixel type": f"{record['dtype']}, {bits} bits used" if bits else record["dtype"],
+        "pixel size": f"{size[0]:g} x {size[1]:g} um (y, x)" if size else "not stated",
+        "z spacing": f"{spacing:g} um" if spacing else None,
+        "frame interval": f"{interval:g} s" if interval else None,
+        "channels": ", ".join(names) if names else None,
+        "compression": record["compression"] or "none",
+        "planes": record["planes"],
+        "notes": "; ".join(record["notes"]) or None,
+        "deblur would": "; ".join(_intention(each) for each in record["deblur_with"]),
+    }
+
+
+def _intention(channel: Record) -> str:
+    looks = f"channel {channel['channel']} looks like {channel['modality']}"
+    if channel["model"] is None:
+        return f"{looks}, for which no weights are installed"
+    return f"{looks}: use the model {channel['model']}"

@@ -1,0 +1,260 @@
+"""Options that commands share, as frozen records; a command's options are one class built of them.
+
+Every field is one option: its annotation says how it is typed and explained, its default is what
+applies when neither the command line, the environment, a file nor the model card says otherwise.
+The records have no comparison and no text form of their own, which keeps ``--help`` quick.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focusfix.cli.console import Console
+from focusfix.cli.settings import load_config
+from focusfix.errors import UsageError
+
+
+class Precision(StrEnum):
+    """Number format of the network's arithmetic."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+
+class Runtime(StrEnum):
+    """Library that executes the network."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
+class OutputType(StrEnum):
+    """Pixel type of the output."""
+
+    INPUT = "input"
+    UINT16 = "uint16"
+    FLOAT32 = "float32"
+
+
+class Normalization(StrEnum):
+    """Which intensities become 0 and 1 before the network sees them."""
+
+    AUTO = "auto"
+    DTYPE = "dtype"
+
+
+class NanPolicy(StrEnum):
+    """What to do with pixels that are not finite numbers."""
+
+    ERROR = "error"
+    FILL = "fill"
+
+
+def parse_count(option: str, text: str, *, smallest: int) -> int | None:
+    """Read the value of an option that takes ``auto`` or a whole number.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    text : str
+        What the user gave.
+    smallest : int
+        Smallest number that makes sense.
+
+    Returns
+    -------
+    int or None
+        The number; None for ``auto``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or the number is too small.
+    """
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < smallest:
+        raise UsageError(
+            f"{option} takes auto or a whole number of at least {smallest}, not {text!r}.",
+            f"Leave {option} out to let focusfix choose.",
+        )
+    return int(text)
+
+
+def _keep_traceback(context: typer.Context, value: bool) -> bool:
+    """Switch tracebacks on before anything else is parsed, so that no error is too early."""
+    context.ensure_object(Console).debug = value
+    return value
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ConsoleOptions:
+    """What is said while a command runs."""
+
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but warnings and errors.")
+    ] = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more on stderr about what is done.")
+    ] = False
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress.")] = False
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            callback=_keep_traceback,
+            is_eager=True,
+            help="Show the Python traceback of an error.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class JsonOption:
+    """Results for programs."""
+
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print results as JSON, one object a line for several files."),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ConfigOptions:
+    """Options from a file."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE.toml",
+            callback=load_config,
+            is_eager=True,
+            help="Read options from the file's table named after the command. "
+            "The command line and the environment come before it.",
+        ),
+    ] = None
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print the options in effect, with their origin, as a config file; do no work.",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BatchOptions:
+    """Which files are read, and where the results go."""
+
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="INPUT", help="Images, folders or quoted globs."),
+    ] = None
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Output file for one input; for several a folder, or a template with {stem}.",
+        ),
+    ] = None
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GLOB", help="Which files of input folders to take, for example '*.tif'."
+        ),
+    ] = None
+    files_from: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read input names from a file, one a line; - is stdin."),
+    ] = None
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = (
+        False
+    )
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists.")
+    ] = False
+    no_sidecar: Annotated[
+        bool, typer.Option("--no-sidecar", help="Do not write OUT.focusfix.json.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ImageOptions:
+    """How the images are read, scaled and written."""
+
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LETTERS",
+            help="One of T Z C Y X S for each dimension, if the file states its axes wrong.",
+        ),
+    ] = None
+    channel: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="N",
+            help="Channel to work on, counted from 0; repeat for several. "
+            "The other channels are copied unchanged.",
+        ),
+    ] = None
+    dtype: Annotated[
+        OutputType, typer.Option(help="Pixel type of the output; grey values are kept.")
+    ] = OutputType.INPUT
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(metavar="UM", help="Pixel size in the sample, instead of the file's."),
+    ] = None
+    nan_policy: Annotated[
+        NanPolicy,
+        typer.Option(help="Pixels that are NaN or infinite: an error, or filled and reported."),
+    ] = NanPolicy.ERROR
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class TileOptions:
+    """How an image is cut into tiles."""
+
+    tile_size: Annotated[
+        str,
+        typer.Option(metavar="auto|N", help="Side of a tile in pixels; 128 as in the papers."),
+    ] = "auto"
+    batch_size: Annotated[
+        str, typer.Option(metavar="auto|N", help="Tiles that are computed at once.")
+    ] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ComputeOptions(TileOptions):
+    """Where and how a network is executed."""
+
+    halo: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|N",
+            help="Margin in pixels that a tile is read with; no less than the network's reach.",
+        ),
+    ] = "auto"
+    device: Annotated[
+        str,
+        typer.Option(
+            envvar="FOCUSFIX_DEVICE",
+            metavar="auto|cpu|cuda[:N]|mps",
+            help="auto takes the best there is; a device that is named must be there.",
+        ),
+    ] = "auto"
+    precision: Annotated[
+        Precision, typer.Option(help="Number format; auto is fp32 unless others are as exact.")
+    ] = Precision.AUTO
+    runtime: Annotated[Runtime, typer.Option(help="Library that executes the network.")] = (
+        Runtime.AUTO
+    )

@@ -1,0 +1,128 @@
+"""Intensity scales of an image as the model card and the user want them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from focusfix.cli.console import Console
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.options import NanPolicy, Normalization
+from focusfix.errors import InputError
+
+if TYPE_CHECKING:
+    from focusfix.engine.survey import Survey
+    from focusfix.io.image import ImageMetadata, ImageReader
+
+
+def fit_scales(
+    reader: "ImageReader",
+    choice: Choice,
+    *,
+    normalize: Normalization,
+    camera_offset: float | None,
+    nan_policy: NanPolicy,
+) -> "Survey":
+    """Look at all pixels of an image and fit one scale for each channel.
+
+    Parameters
+    ----------
+    reader : ImageReader
+        The image.
+    choice : Choice
+        Whose model card says which percentiles become 0 and 1.
+    normalize : Normalization
+        Percentiles, or the range of the pixel type.
+    camera_offset : float, optional
+        Grey value of darkness, in place of the low percentile.
+    nan_policy : NanPolicy
+        Refuse pixels that are not finite, or have them filled.
+
+    Returns
+    -------
+    Survey
+        Scales of all planes, and what was found.
+
+    Raises
+    ------
+    InputError
+        As :func:`focusfix.engine.survey.survey_source`; the message names the file.
+    """
+    from focusfix.engine.survey import survey_source
+    from focusfix.operations import ReaderSource
+
+    source = ReaderSource(reader)
+    try:
+        survey = survey_source(
+            source,
+            source.channel_of_plane,
+            low=choice.header.intensity.low_percentile,
+            high=choice.header.intensity.high_percentile,
+            camera_offset=camera_offset,
+            nan_policy=nan_policy.value,
+            copied_samples=source.copied_samples,
+        )
+    except InputError as error:
+        raise _naming(reader, error) from error
+    if normalize is Normalization.AUTO:
+        return survey
+    low, high = pixel_range(reader.metadata)
+    low = low if camera_offset is None else camera_offset
+    scales = (
+        scale if scale.constant else replace(scale, offset=low, gain=1 / (high - low))
+        for scale in survey.scales
+    )
+    return replace(survey, scales=tuple(scales))
+
+
+def pixel_range(metadata: "ImageMetadata") -> tuple[float, float]:
+    """Give the smallest and largest grey value that a pixel type, or declared bit depth, holds.
+
+    Returns
+    -------
+    tuple of float
+        0 and 1 for floating-point images.
+    """
+    import numpy as np
+
+    if metadata.dtype.kind == "f":
+        return 0.0, 1.0
+    if metadata.significant_bits is not None:
+        return 0.0, float(2**metadata.significant_bits - 1)
+    bounds = np.iinfo(metadata.dtype)
+    return max(float(bounds.min), 0.0), float(bounds.max)
+
+
+def tell_findings(
+    reader: "ImageReader", found: "Sequence[tuple[Choice, Survey]]", console: Console
+) -> None:
+    """Refuse an image without contrast; warn of channels that are copied and pixels filled.
+
+    Raises
+    ------
+    InputError
+        If every channel to be restored holds one grey value only.
+    """
+    flat = [
+        channel
+        for choice, survey in found
+        for channel in choice.channels
+        if channel in survey.constant_channels
+    ]
+    if len(flat) == sum(len(choice.channels) for choice, _ in found):
+        raise InputError(
+            f"{reader.path} holds one grey value only: there is nothing to restore.",
+            "Check that it is the right file and that it was not exported blank.",
+        )
+    for channel in flat:
+        console.warning(f"{reader.path}: channel {channel} holds one grey value and is copied")
+    n_gaps = found[0][1].n_gaps
+    if n_gaps:
+        console.warning(
+            f"{reader.path}: {n_gaps} pixels that are NaN or Inf were replaced by the median "
+            "of their channel"
+        )
+
+
+def _naming(reader: "ImageReader", error: InputError) -> InputError:
+    path = str(reader.path)
+    return error if path in error.cause else InputError(f"{path}: {error.cause}", error.fix)
