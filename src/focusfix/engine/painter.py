@@ -1,7 +1,8 @@
 """Compute one row of tiles: gather pixels, call the network, put its change in place."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from focusfix.engine.blend import blend_window
 from focusfix.engine.normalize import IntensityScale, Pixels
+from focusfix.engine.source import Rows, rows_per_piece
 from focusfix.engine.tiles import Span, TilePlan, plan_axis, reflect_positions, split_span
 from focusfix.errors import ModelError, OutOfMemoryError
 
@@ -21,28 +23,18 @@ LEAST_CORE_PX = 32
 
 @dataclass(frozen=True)
 class Band:
-    """Rows of one plane that one row of tiles reads.
+    """One row of tiles and the rows of the plane that it reads.
 
     Parameters
     ----------
-    plane : int
-        Plane of the source.
     span : Span
         The row of tiles.
-    first_row : int
-        Row of the image that ``pixels`` starts with.
-    pixels : ndarray, shape (rows, X, samples)
+    rows : Rows
         Stored intensities, all finite.
     """
 
-    plane: int
     span: Span
-    first_row: int
-    pixels: Pixels = field(repr=False)
-
-    def rows(self, start: int, stop: int) -> Pixels:
-        """Return stored intensities of some rows of the image."""
-        return self.pixels[start - self.first_row : stop - self.first_row]
+    rows: Rows
 
 
 class BandPainter:
@@ -89,7 +81,7 @@ class BandPainter:
 
     def paint(
         self, band: Band, scale: IntensityScale, on_tiles: Callable[[float], None]
-    ) -> tuple[Pixels, int]:
+    ) -> tuple[deque[Pixels], int]:
         """Restore one band; bands must come in the order of the plan.
 
         Parameters
@@ -103,7 +95,7 @@ class BandPainter:
 
         Returns
         -------
-        pixels : ndarray, shape (rows, X, samples)
+        strips : deque of ndarray, each of shape (rows, X, samples)
             The next rows that are complete: blended ones wait for the next band.
         n_clipped : int
             Samples outside the range of the output type.
@@ -117,30 +109,34 @@ class BandPainter:
         """
         while True:
             try:
-                canvas = self._canvas(band, scale)
-                if scale.constant:
-                    on_tiles(1.0)
-                else:
-                    self._paint(band, scale, canvas, on_tiles)
-                pixels, n_clipped, self._carry = canvas.finish()
+                strips, n_clipped, self._carry = self._paint_once(band, scale, on_tiles)
             except (OutOfMemoryError, MemoryError):
                 if not self._shrink():
                     raise self._give_up() from None
             else:
-                return pixels, n_clipped
+                return strips, n_clipped
 
-    def _canvas(self, band: Band, scale: IntensityScale) -> "_Mosaic | _Blend":
-        if self._plan.ramp_px == 0 or scale.constant:
-            return _Mosaic(band, scale, self._dtype)
-        return _Blend(band, scale, self._dtype, self._carry if band.span.rise else None)
+    def _paint_once(
+        self, band: Band, scale: IntensityScale, on_tiles: Callable[[float], None]
+    ) -> tuple[deque[Pixels], int, Tiles | None]:
+        if scale.constant:
+            on_tiles(1.0)
+            return _Copy(band, scale, self._dtype).finish()
+        canvas: _Mosaic | _Blend
+        if self._plan.ramp_px:
+            carry = self._carry if band.span.rise else None
+            canvas = _Blend(band, scale, self._dtype, carry)
+        else:
+            canvas = _Mosaic(band, scale, self._dtype)
+        for share, row, column, change in self._changes(band, scale):
+            canvas.put(row, column, change)
+            on_tiles(share)
+        return canvas.finish()
 
-    def _paint(
-        self,
-        band: Band,
-        scale: IntensityScale,
-        canvas: "_Mosaic | _Blend",
-        on_tiles: Callable[[float], None],
-    ) -> None:
+    def _changes(
+        self, band: Band, scale: IntensityScale
+    ) -> Iterator[tuple[float, Span, Span, Tiles]]:
+        """Call the network for all tiles; yield the share done and what each tile changes."""
         rows: tuple[Span, ...] = (band.span,)
         if self._core_y < self._plan.core_yx[0]:
             rows = split_span(band.span, self._core_y)
@@ -153,17 +149,19 @@ class BandPainter:
             for index, (row, column) in enumerate(batch):
                 part = slice(index * n_samples, (index + 1) * n_samples)
                 inside = (part, 0, row.support_in_window, column.support_in_window)
-                canvas.put(row, column, self._spread(band, restored[inside] - scaled[inside]))
-            on_tiles(min(first + self._batch_size, len(tiles)) / len(tiles))
+                change = self._spread(band, restored[inside] - scaled[inside])
+                yield (first + index + 1) / len(tiles), row, column, change
 
     def _gather(
         self, band: Band, scale: IntensityScale, batch: Sequence[tuple[Span, Span]]
     ) -> Tiles:
         height, width = self._plan.shape_yx
-        used = [s for s in range(band.pixels.shape[2]) if s not in self._copied]
+        used = [s for s in range(band.rows.pixels.shape[2]) if s not in self._copied]
         scaled = np.empty((len(batch), len(used), *self.tile_shape), dtype=np.float32)
         for target, (row, column) in zip(scaled, batch, strict=True):
-            window = band.pixels[_window_index(row, column, height, width, band.first_row)]
+            window = band.rows.pixels[
+                _window_index(row, column, height, width, band.rows.first_row)
+            ]
             for index, sample in enumerate(used):
                 target[index] = scale.apply(window[..., sample])
         return scaled.reshape(-1, 1, *self.tile_shape)
@@ -186,7 +184,7 @@ class BandPainter:
             )
         if not self._copied:
             return np.moveaxis(change, 0, -1)
-        spread = np.zeros((*change.shape[1:], band.pixels.shape[2]), dtype=np.float32)
+        spread = np.zeros((*change.shape[1:], band.rows.pixels.shape[2]), dtype=np.float32)
         used = [s for s in range(spread.shape[2]) if s not in self._copied]
         spread[..., used] = np.moveaxis(change, 0, -1)
         return spread
@@ -222,27 +220,32 @@ class BandPainter:
 
 
 class _Mosaic:
-    """Cores side by side: each pixel comes from one tile."""
+    """Cores side by side: each pixel comes from one tile.
+
+    Strips are allocated when the first core arrives, by when the writer may have freed those of
+    the band before.
+    """
 
     def __init__(self, band: Band, scale: IntensityScale, dtype: np.dtype[Any]) -> None:
         self._band, self._scale, self._dtype = band, scale, dtype
-        stored = band.rows(band.span.start, band.span.stop)
+        self._strips: deque[Rows] = deque()
         self._n_clipped = 0
-        if scale.constant:
-            nothing = np.zeros(stored.shape, dtype=np.float32)
-            self._pixels, self._n_clipped = scale.add_change(stored, nothing, dtype)
-        else:
-            self._pixels = np.empty(stored.shape, dtype=dtype)
 
     def put(self, row: Span, column: Span, change: Tiles) -> None:
-        stored = self._band.rows(row.start, row.stop)[:, column.support]
-        top = self._band.span.start
-        changed, n_clipped = self._scale.add_change(stored, change, self._dtype)
-        self._pixels[row.start - top : row.stop - top, column.support] = changed
-        self._n_clipped += n_clipped
+        if not self._strips:
+            self._strips.extend(_empty_strips(self._band, self._dtype))
+        for strip in self._strips:
+            start, stop = max(strip.first_row, row.start), min(strip.stop_row, row.stop)
+            if start >= stop:
+                continue
+            stored = self._band.rows.between(start, stop)[:, column.support]
+            part = change[start - row.start : stop - row.start]
+            changed, n_clipped = self._scale.add_change(stored, part, self._dtype)
+            strip.between(start, stop)[:, column.support] = changed
+            self._n_clipped += n_clipped
 
-    def finish(self) -> tuple[Pixels, int, None]:
-        return self._pixels, self._n_clipped, None
+    def finish(self) -> tuple[deque[Pixels], int, None]:
+        return deque(strip.pixels for strip in self._strips), self._n_clipped, None
 
 
 class _Blend:
@@ -252,9 +255,8 @@ class _Blend:
         self, band: Band, scale: IntensityScale, dtype: np.dtype[Any], carry: Tiles | None
     ) -> None:
         self._band, self._scale, self._dtype = band, scale, dtype
-        span = band.span
-        n_rows = span.support_stop - span.support_start
-        self._change = np.zeros((n_rows, *band.pixels.shape[1:]), dtype=np.float32)
+        n_rows = band.span.support_stop - band.span.support_start
+        self._change = np.zeros((n_rows, *band.rows.pixels.shape[1:]), dtype=np.float32)
         if carry is not None:
             self._change[: len(carry)] = carry
 
@@ -262,13 +264,50 @@ class _Blend:
         weights = blend_window(row)[:, None] * blend_window(column)[None, :]
         self._change[:, column.support] += change * weights[:, :, None]
 
-    def finish(self) -> tuple[Pixels, int, Tiles]:
-        span = self._band.span
-        stop = span.stop - span.fall
-        ready = stop - span.support_start
-        stored = self._band.rows(span.support_start, stop)
-        pixels, n_clipped = self._scale.add_change(stored, self._change[:ready], self._dtype)
-        return pixels, n_clipped, self._change[ready:].copy()
+    def finish(self) -> tuple[deque[Pixels], int, Tiles]:
+        change = Rows(self._band.rows.plane, self._band.span.support_start, self._change)
+        strips: deque[Pixels] = deque()
+        n_clipped = 0
+        for start, stop in _strip_bounds(self._band, self._dtype):
+            stored, part = self._band.rows.between(start, stop), change.between(start, stop)
+            changed, n_more = self._scale.add_change(stored, part, self._dtype)
+            strips.append(changed)
+            n_clipped += n_more
+        last = self._band.span.stop - self._band.span.fall
+        return strips, n_clipped, change.between(last, change.stop_row).copy()
+
+
+class _Copy:
+    """A band that has nothing to restore."""
+
+    def __init__(self, band: Band, scale: IntensityScale, dtype: np.dtype[Any]) -> None:
+        self._band, self._scale, self._dtype = band, scale, dtype
+
+    def finish(self) -> tuple[deque[Pixels], int, None]:
+        strips: deque[Pixels] = deque()
+        n_clipped = 0
+        for start, stop in _strip_bounds(self._band, self._dtype):
+            stored = self._band.rows.between(start, stop)
+            nothing = np.zeros(stored.shape, dtype=np.float32)
+            changed, n_more = self._scale.add_change(stored, nothing, self._dtype)
+            strips.append(changed)
+            n_clipped += n_more
+        return strips, n_clipped, None
+
+
+def _strip_bounds(band: Band, dtype: np.dtype[Any]) -> list[tuple[int, int]]:
+    """Cut the rows that a band completes into strips of bounded size."""
+    first, last = band.span.support_start, band.span.stop - band.span.fall
+    step = rows_per_piece(band.rows.pixels[0].size * dtype.itemsize)
+    return [(start, min(start + step, last)) for start in range(first, last, step)]
+
+
+def _empty_strips(band: Band, dtype: np.dtype[Any]) -> list[Rows]:
+    row_shape = band.rows.pixels.shape[1:]
+    return [
+        Rows(band.rows.plane, start, np.empty((stop - start, *row_shape), dtype=dtype))
+        for start, stop in _strip_bounds(band, dtype)
+    ]
 
 
 def _window_index(row: Span, column: Span, height: int, width: int, first_row: int) -> Any:

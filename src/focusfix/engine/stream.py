@@ -1,12 +1,14 @@
 """One generator from pixels to restored pixels, pulled by whoever writes them.
 
 Three threads overlap: one reads rows of tiles ahead, one computes, and the caller's own writes.
-About two rows of tiles are in memory at each hand-over, however tall the image is.
+One row of tiles is read, one restored and one written at a time, however tall the image is.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -14,33 +16,11 @@ import numpy.typing as npt
 from focusfix.engine.normalize import IntensityScale, Pixels
 from focusfix.engine.overlap import run_ahead
 from focusfix.engine.painter import Band, BandPainter, TileFunction
-from focusfix.engine.tiles import TilePlan, reflect_positions
-from focusfix.errors import InputError
+from focusfix.engine.source import BandReader, PixelSource, read_rows
+from focusfix.engine.tiles import TilePlan
 
-READ_CHUNK_BYTES = 4 << 20
-
-
-class PixelSource(Protocol):
-    """What the engine needs to know of an image: planes of equal shape, read in windows."""
-
-    @property
-    def shape_yx(self) -> tuple[int, int]:
-        """Height and width of every plane in pixels."""
-
-    @property
-    def n_planes(self) -> int:
-        """Planes that are restored one by one."""
-
-    @property
-    def samples(self) -> int:
-        """Values per pixel: 1 for grey, 3 for RGB."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the stored intensities."""
-
-    def read_window(self, plane: int, rows: slice, columns: slice) -> Pixels:
-        """Return stored intensities, shape (rows, columns, samples)."""
+READ_AHEAD = 4
+"""Pieces of rows that are read before they are needed."""
 
 
 @dataclass
@@ -133,102 +113,40 @@ def restore(
         copied_samples=frozenset(copied_samples),
     )
     stats = RestoreStats() if stats is None else stats
-    bands = run_ahead(_read_bands(source, plan, scales, wanted), name="focusfix-read")
+    pieces = run_ahead(read_rows(source, wanted), capacity=READ_AHEAD, name="focusfix-read")
+    reader = BandReader(source, pieces, plan)
     total = len(wanted) * len(plan.rows)
-    restored = _compute(
-        bands, painter, scales, stats, lambda n: on_progress and on_progress(n / total)
-    )
-    return run_ahead(restored, name="focusfix-compute")
+
+    def compute() -> Iterator[deque[Pixels]]:
+        with closing(pieces):
+            for number, (plane, span) in enumerate(product(wanted, plan.rows)):
+
+                def tell(share: float, done: int = number) -> None:
+                    if on_progress is not None:
+                        on_progress((done + share) / total)
+
+                band = Band(span, reader.read(plane, span, scales[plane]))
+                strips, n_clipped = painter.paint(band, scales[plane], tell)
+                _count(stats, painter, strips, n_clipped)
+                del band
+                yield strips
+                del strips
+
+    return _hand_out(run_ahead(compute(), name="focusfix-compute"))
 
 
-def _compute(
-    bands: Generator[Band, None, None],
-    painter: BandPainter,
-    scales: Sequence[IntensityScale],
-    stats: RestoreStats,
-    on_bands: Callable[[float], None],
-) -> Iterator[Pixels]:
-    done = 0
-    try:
-        for band in bands:
-
-            def tell(share: float, before: int = done) -> None:
-                on_bands(before + share)
-
-            pixels, n_clipped = painter.paint(band, scales[band.plane], tell)
-            _count(stats, painter, pixels.size, n_clipped)
-            done += 1
-            del band
-            yield pixels
-            del pixels
-    finally:
-        bands.close()
+def _hand_out(bands: Generator[deque[Pixels], None, None]) -> Generator[Pixels, None, None]:
+    """Let go of each strip when it is given away, so that writing frees memory as it goes."""
+    with closing(bands):
+        for strips in bands:
+            while strips:
+                yield strips.popleft()
 
 
-def _count(stats: RestoreStats, painter: BandPainter, n_pixels: int, n_clipped: int) -> None:
-    stats.n_pixels += n_pixels
+def _count(
+    stats: RestoreStats, painter: BandPainter, strips: deque[Pixels], n_clipped: int
+) -> None:
+    stats.n_pixels += sum(strip.size for strip in strips)
     stats.n_clipped += n_clipped
     stats.tile_shape = painter.tile_shape
     stats.backed_off = painter.backed_off
-
-
-def _read_bands(
-    source: PixelSource, plan: TilePlan, scales: Sequence[IntensityScale], planes: Sequence[int]
-) -> Iterator[Band]:
-    """Read each row of the image once, though rows of tiles overlap."""
-    height, width = plan.shape_yx
-    for plane in planes:
-        band: Band | None = None
-        for span in plan.rows:
-            needed = reflect_positions(span.window_start, span.window_stop, height)
-            first, stop = int(needed.min()), int(needed.max()) + 1
-            pixels = np.empty((stop - first, width, source.samples), dtype=source.dtype)
-            known = _carry_over(band, pixels, first)
-            band = Band(plane, span, first, pixels)
-            for rows in (range(first, known.start), range(known.stop, stop)):
-                _read_rows(source, plane, rows, pixels, first, scales[plane])
-            yield band
-
-
-def _carry_over(previous: Band | None, pixels: Pixels, first: int) -> range:
-    """Copy the rows that the previous band holds already; return which."""
-    if previous is None:
-        return range(first, first)
-    start = max(first, previous.first_row)
-    stop = min(first + len(pixels), previous.first_row + len(previous.pixels))
-    if stop <= start:
-        return range(first, first)
-    known = previous.pixels[start - previous.first_row : stop - previous.first_row]
-    pixels[start - first : stop - first] = known
-    return range(start, stop)
-
-
-def _read_rows(
-    source: PixelSource,
-    plane: int,
-    rows: range,
-    pixels: Pixels,
-    first: int,
-    scale: IntensityScale,
-) -> None:
-    row_bytes = pixels[0].nbytes
-    step = max(READ_CHUNK_BYTES // row_bytes, 1)
-    for start in range(rows.start, rows.stop, step):
-        stop = min(start + step, rows.stop)
-        target = pixels[start - first : stop - first]
-        target[...] = source.read_window(plane, slice(start, stop), slice(0, target.shape[1]))
-        if target.dtype.kind == "f":
-            _fill_gaps(target, scale, plane, start)
-
-
-def _fill_gaps(pixels: Pixels, scale: IntensityScale, plane: int, first_row: int) -> None:
-    gaps = ~np.isfinite(pixels)
-    if not gaps.any():
-        return
-    if scale.fill is None:
-        row, column, _ = (int(axis[0]) for axis in np.nonzero(gaps))
-        raise InputError(
-            f"Plane {plane} holds NaN or Inf, first at row {first_row + row}, column {column}.",
-            "Use --nan-policy fill to replace such pixels.",
-        )
-    pixels[gaps] = scale.fill

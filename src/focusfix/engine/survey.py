@@ -1,6 +1,6 @@
 """Look at every pixel of an image once, before any is changed: scales, gaps, constant channels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -14,7 +14,7 @@ from focusfix.engine.normalize import (
     Pixels,
 )
 from focusfix.engine.overlap import run_ahead
-from focusfix.engine.stream import READ_CHUNK_BYTES, PixelSource
+from focusfix.engine.source import PixelSource, Rows, read_rows
 from focusfix.errors import InputError
 
 NanPolicy = Literal["error", "fill"]
@@ -77,10 +77,10 @@ def survey_source(
     used = [s for s in range(source.samples) if s not in set(copied_samples)]
     samples: dict[int, IntensitySample] = {}
     gaps = _Gaps()
-    for plane, first_row, pixels in run_ahead(_read_all(source), name="focusfix-survey"):
-        intensities = pixels if len(used) == source.samples else pixels[..., used]
-        samples.setdefault(channel_of_plane[plane], IntensitySample()).add(intensities)
-        gaps.add(plane, first_row, intensities)
+    for rows in run_ahead(read_rows(source, range(source.n_planes)), name="focusfix-survey"):
+        pixels = rows.pixels if len(used) == source.samples else rows.pixels[..., used]
+        samples.setdefault(channel_of_plane[rows.plane], IntensitySample()).add(pixels)
+        gaps.add(rows, pixels)
     if gaps.count and nan_policy == "error":
         raise InputError(
             f"{gaps.count} pixels are NaN or Inf, first in {gaps.first}.",
@@ -105,22 +105,12 @@ class _Gaps:
         self.count = 0
         self.first = ""
 
-    def add(self, plane: int, first_row: int, pixels: Pixels) -> None:
+    def add(self, rows: Rows, pixels: Pixels) -> None:
         if pixels.dtype.kind != "f":
             return
         gaps = ~np.isfinite(pixels)
         n_gaps = int(np.count_nonzero(gaps))
         if n_gaps and not self.count:
             row, column = (int(axis[0]) for axis in np.nonzero(gaps)[:2])
-            self.first = f"plane {plane} at row {first_row + row}, column {column}"
+            self.first = f"plane {rows.plane} at row {rows.first_row + row}, column {column}"
         self.count += n_gaps
-
-
-def _read_all(source: PixelSource) -> Iterator[tuple[int, int, Pixels]]:
-    height, width = source.shape_yx
-    row_bytes = max(width * source.samples * source.dtype.itemsize, 1)
-    step = max(READ_CHUNK_BYTES // row_bytes, 1)
-    for plane in range(source.n_planes):
-        for first in range(0, height, step):
-            rows = slice(first, min(first + step, height))
-            yield plane, first, source.read_window(plane, rows, slice(0, width))
