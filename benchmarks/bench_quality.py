@@ -76,7 +76,7 @@ def network_restorer(name: str) -> Restore:
         with torch.inference_mode():
             output = network(torch.from_numpy(padded.astype(np.float32))[None, None])[0, 0].numpy()
         restored = output[halo : halo + image.shape[0], halo : halo + image.shape[1]]
-        return restored * scale.gain + scale.offset
+        return restored / scale.gain + scale.offset
 
     return restore
 
@@ -97,7 +97,9 @@ def score(image: np.ndarray, truth: np.ndarray, band: tuple[float, float]) -> np
     )
 
 
-def run(fields: list[np.ndarray], models: dict[str, Restore], classical: bool) -> list[list[object]]:
+def run(
+    fields: list[np.ndarray], models: dict[str, Restore], classical: bool
+) -> list[list[object]]:
     """Score every method at every distance; rows of a table."""
     rows: list[list[object]] = []
     focus_psf = defocus_psf(SCREENING_OPTICS, 0.0)
@@ -122,8 +124,11 @@ def run(fields: list[np.ndarray], models: dict[str, Restore], classical: bool) -
             mean = np.mean(scores, axis=0)
             gain = mean[0] - np.mean(sums["doing nothing"], axis=0)[0]
             rows.append([dz, name, *np.round([mean[0], gain], 2), *np.round(mean[1:], 4)])
-            print(f"{dz:3d} um  {name:26s} {mean[0]:6.2f} dB {gain:+6.2f}  "
-                  f"SSIM {mean[1]:.4f}  band coherence {mean[2]:.3f}", flush=True)
+            print(
+                f"{dz:3d} um  {name:26s} {mean[0]:6.2f} dB {gain:+6.2f}  "
+                f"SSIM {mean[1]:.4f}  band coherence {mean[2]:.3f}",
+                flush=True,
+            )
     return rows
 
 

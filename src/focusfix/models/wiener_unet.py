@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
+from focusfix.models.base import Restorer, check_image
 
 _DESIGN_GRID_PX = 256
 
@@ -80,7 +81,7 @@ def wiener_filter(radius_px: float, size_px: int, noise_to_signal: float) -> NDA
     cut = response[middle - half : middle + half + 1, middle - half : middle + half + 1]
     taper = np.hanning(size_px + 2)[1:-1]
     filter_ = cut * np.sqrt(np.outer(taper, taper))
-    return (filter_ / filter_.sum()).astype(np.float32)
+    return np.asarray(filter_ / filter_.sum(), dtype=np.float32)
 
 
 class _ResidualBlock(nn.Module):
@@ -99,7 +100,7 @@ class _ResidualBlock(nn.Module):
         return features + change * torch.sigmoid(self.gate(features))
 
 
-class WienerUNet(nn.Module):
+class WienerUNet(Restorer):
     """Choose per pixel among Wiener deconvolutions and add the remainder.
 
     Parameters
@@ -156,8 +157,8 @@ class WienerUNet(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(w, candidates + 1, 3, padding=1) for w in widths)
         self.leave = nn.Conv2d(widths[0], candidates + 4, 3, padding=1)
         for head in (*self.heads, self.leave):
-            nn.init.zeros_(head.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
 
     @property
     def footprint(self) -> Footprint:
@@ -199,6 +200,7 @@ class WienerUNet(nn.Module):
         list of Tensor, shapes (N, 1, Y / s, X / s)
             Finest first, s = 1, 2, 4, ...
         """
+        check_image(image, channels=1, stride_px=self.footprint.stride_px)
         images = [image]
         for _ in self.enter:
             images.append(F.avg_pool2d(images[-1], 2))

@@ -1,0 +1,60 @@
+# Everything is set up from a bare clone; only Python 3.11+, pip, git and make are needed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs weights bench bench-quality clean
+
+help:  ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "focusfix needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
+	touch $@
+
+demo: $(VENV)/.runtime  ## Deblur the sample with the shipped weights and print the gain
+	$(BIN)/focusfix deblur samples/out_of_focus.tif -o demo-output/deblurred.tif --overwrite
+	$(BIN)/python samples/compare.py samples/out_of_focus.tif demo-output/deblurred.tif \
+		samples/in_focus.tif demo-output/side-by-side.png
+
+test: $(VENV)/.dev  ## Run the tests
+	$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/.dev  ## Format, lint, types, import floors, docstrings, docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/numpydoc lint $$(git ls-files 'src/*.py')
+	$(MAKE) docs
+
+docs: $(VENV)/.dev  ## Build the documentation into docs/_build/html
+	$(BIN)/sphinx-build --quiet -W --keep-going docs docs/_build/html
+
+weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weights DATA=folder
+	for name in fluorescence brightfield multilevel-unet; do \
+		$(BIN)/python benchmarks/make_weights.py $$name --data $(DATA) || exit 1; \
+	done
+
+bench: $(VENV)/.runtime  ## Measure speed and memory, as ratios within one run
+	$(BIN)/python benchmarks/bench_engine.py
+	$(BIN)/python benchmarks/bench_memory.py
+	$(BIN)/python benchmarks/bench_training.py
+
+bench-quality: $(VENV)/.runtime  ## Measure quality on held-out fields and real stacks
+	$(BIN)/python benchmarks/bench_quality.py --data $(DATA)
+	$(BIN)/python benchmarks/bench_stacks.py --data $(DATA)
+
+clean:  ## Remove what was made
+	rm -rf $(VENV) demo-output docs/_build build dist
