@@ -152,9 +152,10 @@ def _photometric(path: Path, keyframe: Any) -> str:
 def _tags_of(tif: Any, keyframe: Any, messages: list[str]) -> StoredTags:
     first = tif.pages[0]
     x, y, unit = (keyframe.tags.valueof(code) for code in (282, 283, 296))
+    unit = 2 if unit is None else int(unit)  # inch, unless the file says otherwise
     bits = keyframe.bitspersample
     return StoredTags(
-        resolution=None if x is None or y is None else (tuple(x), tuple(y), int(unit or 2)),
+        resolution=None if x is None or y is None else (tuple(x), tuple(y), unit),
         description=first.description or None,
         imagej=dict(tif.imagej_metadata or {}) if tif.is_imagej else {},
         shaped=dict(tif.shaped_metadata[0]) if tif.shaped_metadata else {},
