@@ -39,7 +39,9 @@ class BlurOptions(
 
     model: Annotated[
         BlurModel,
-        typer.Option("--model", "-m", help="What makes the blur: optics is pure physics."),
+        typer.Option(
+            "--model", "-m", metavar="optics", help="What makes the blur: optics is pure physics."
+        ),
     ] = BlurModel.OPTICS
     dz_um: Annotated[
         list[float] | None,
@@ -71,7 +73,9 @@ class BlurOptions(
     camera_offset: Annotated[
         float, typer.Option(metavar="COUNTS", help="Grey value of darkness, for --noise.")
     ] = 0.0
-    seed: Annotated[int, typer.Option(min=0, help="Start of the random numbers of --noise.")] = 0
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Start of the random numbers of --noise.")
+    ] = 0
 
 
 def choose_optics(

@@ -81,12 +81,16 @@ class ModelOptions:
     normalize: Annotated[
         Normalization,
         typer.Option(
+            metavar="auto|dtype",
             help="Grey values that become 0 and 1 for the network: percentiles of each channel, "
-            "as the model card says, or the whole range of the pixel type."
+            "as the model card says, or the whole range of the pixel type.",
         ),
     ] = Normalization.AUTO
     seed: Annotated[
-        int, typer.Option(min=0, help="Start of the random numbers of models that draw any.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Start of the random numbers of models that draw any."
+        ),
     ] = 0
 
 

@@ -36,7 +36,7 @@ class PathOptions(ConsoleOptions, JsonOption):
 
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="A name of the list; without it, all folders."),
+        typer.Argument(metavar="NAME", help="A name of the list; without it, all folders."),
     ] = None
 
 

@@ -208,7 +208,10 @@ class ImageOptions:
         ),
     ] = None
     dtype: Annotated[
-        OutputType, typer.Option(help="Pixel type of the output; grey values are kept.")
+        OutputType,
+        typer.Option(
+            metavar="input|uint16|float32", help="Pixel type of the output; grey values are kept."
+        ),
     ] = OutputType.INPUT
     pixel_size_um: Annotated[
         float | None,
@@ -216,7 +219,10 @@ class ImageOptions:
     ] = None
     nan_policy: Annotated[
         NanPolicy,
-        typer.Option(help="Pixels that are NaN or infinite: an error, or filled and reported."),
+        typer.Option(
+            metavar="error|fill",
+            help="Pixels that are NaN or infinite: an error, or filled and reported.",
+        ),
     ] = NanPolicy.ERROR
 
 
@@ -253,8 +259,13 @@ class ComputeOptions(TileOptions):
         ),
     ] = "auto"
     precision: Annotated[
-        Precision, typer.Option(help="Number format; auto is fp32 unless others are as exact.")
+        Precision,
+        typer.Option(
+            metavar="auto|fp32|bf16|fp16",
+            help="Number format; auto is fp32 unless others are as exact.",
+        ),
     ] = Precision.AUTO
-    runtime: Annotated[Runtime, typer.Option(help="Library that executes the network.")] = (
-        Runtime.AUTO
-    )
+    runtime: Annotated[
+        Runtime,
+        typer.Option(metavar="auto|torch|openvino", help="Library that executes the network."),
+    ] = Runtime.AUTO

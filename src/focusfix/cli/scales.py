@@ -10,6 +10,7 @@ from focusfix.cli.options import NanPolicy, Normalization
 from focusfix.errors import InputError
 
 if TYPE_CHECKING:
+    from focusfix.engine.normalize import IntensityScale
     from focusfix.engine.survey import Survey
     from focusfix.io.image import ImageMetadata, ImageReader
 
@@ -72,6 +73,45 @@ def fit_scales(
         for scale in survey.scales
     )
     return replace(survey, scales=tuple(scales))
+
+
+def unit_scales(reader: "ImageReader", nan_policy: NanPolicy) -> "tuple[IntensityScale, ...]":
+    """Make scales that leave grey values as they are, for physics that needs no unit range.
+
+    Parameters
+    ----------
+    reader : ImageReader
+        The image; read only if its pixel type has NaN and Inf.
+    nan_policy : NanPolicy
+        Refuse such pixels, or have them filled with the median of their channel.
+
+    Returns
+    -------
+    tuple of IntensityScale
+        One for each plane.
+
+    Raises
+    ------
+    InputError
+        If there are such pixels and the policy is to refuse them.
+    """
+    from focusfix.engine.normalize import IntensityScale
+    from focusfix.engine.survey import survey_source
+    from focusfix.operations import ReaderSource
+
+    source = ReaderSource(reader)
+    if source.dtype.kind != "f":
+        return (IntensityScale(offset=0.0, gain=1.0),) * source.n_planes
+    try:
+        survey = survey_source(
+            source,
+            source.channel_of_plane,
+            nan_policy=nan_policy.value,
+            copied_samples=source.copied_samples,
+        )
+    except InputError as error:
+        raise _naming(reader, error) from error
+    return tuple(replace(scale, offset=0.0, gain=1.0) for scale in survey.scales)
 
 
 def pixel_range(metadata: "ImageMetadata") -> tuple[float, float]:

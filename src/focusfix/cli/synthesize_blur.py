@@ -22,6 +22,7 @@ from focusfix.cli.restoration import (
     restore_file,
     select_channels,
 )
+from focusfix.cli.scales import unit_scales
 from focusfix.cli.sidecar import sidecar_path, write_record
 
 if TYPE_CHECKING:
@@ -110,10 +111,9 @@ class Blurring:
         optics: "OpticsSettings",
         dz_um: float,
     ) -> Part:
-        """Make the part of the planes that are blurred; float images may hold no NaN."""
+        """Make the part of the planes that are blurred."""
         import numpy as np
 
-        from focusfix.engine.normalize import IntensityScale
         from focusfix.engine.tiles import plan_tiles
         from focusfix.footprint import Footprint
         from focusfix.optics import defocus_psf, image_plane
@@ -127,9 +127,9 @@ class Blurring:
         plan = plan_tiles(
             reader.metadata.shape_yx, Footprint(psf.shape[0] // 2, 1), tile_px=self.tile_px
         )
-        scale = IntensityScale(offset=0.0, gain=1.0, fill=None)
         planes = planes_of_channels(reader.metadata, channels)
-        return Part(planes, blur, plan, (scale,) * reader.metadata.n_planes, self.batch_size or 1)
+        scales = unit_scales(reader, self.options.nan_policy)
+        return Part(planes, blur, plan, scales, self.batch_size or 1)
 
     def _describe_noise(self) -> dict[str, float] | None:
         if not self.options.noise:
