@@ -1,6 +1,6 @@
 """Write TIFF images from row bands: ImageJ, OME or plain, with flat memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,13 @@ def write_tiff(
     shape = (
         metadata.shape if "S" not in metadata.axes or metadata.samples > 1 else metadata.shape[:-1]
     )
-    strips = encode_strips(cut_strips(bands, metadata, plan.strip_rows), plan.compression)
+    strips = cut_strips(bands, metadata, plan.strip_rows)
     with partial_file(path) as partial:
         writer = open_writer(partial, plan.kind, bigtiff=plan.bigtiff)
         try:
             writer.write(
-                strips,
+                # Unlike a generator, a map is not closed by the writer, so its end can be checked.
+                map(strip_encoder(plan.compression), strips),
                 shape=shape,
                 dtype=metadata.dtype,
                 rowsperstrip=plan.strip_rows,
@@ -145,36 +146,36 @@ def cut_strips(
         raise ValueError("there are more bands than the image has rows")
 
 
-def encode_strips(strips: Iterator[np.ndarray], compression: str) -> Iterator[bytes]:
-    """Turn strips into the bytes of the file.
+def strip_encoder(compression: str) -> Callable[[np.ndarray], bytes]:
+    """Return the function that turns strips into the bytes of the file.
 
     Parameters
     ----------
-    strips : iterator of numpy.ndarray, shape (rows, X, S)
-        Pixels in native byte order.
     compression : str
         "none", "lzw", "deflate" or "zstd".
 
-    Yields
-    ------
-    bytes
-        Encoded strips.
+    Returns
+    -------
+    callable
+        Takes a strip of shape (rows, X, S) and returns its bytes.
     """
-    encoders = {
+    if compression == "none":
+        return lambda strip: strip.tobytes()
+    encode = {
         "lzw": imagecodecs.lzw_encode,
         "deflate": imagecodecs.zlib_encode,
         "zstd": imagecodecs.zstd_encode,
-    }
-    for strip in strips:
-        if compression == "none":
-            yield strip.tobytes()
-            continue
+    }[compression]
+
+    def encode_strip(strip: np.ndarray) -> bytes:
         differs = _differs(strip.dtype, compression)
         coded = imagecodecs.delta_encode(strip, axis=-2) if differs else strip
-        yield bytes(encoders[compression](coded.tobytes()))
+        return bytes(encode(coded.tobytes()))
+
+    return encode_strip
 
 
-def _check_end(strips: Iterator[bytes]) -> None:
+def _check_end(strips: Iterator[np.ndarray]) -> None:
     """Let the source of the strips notice that nothing may follow."""
     for _ in strips:
         raise ValueError("there are more strips than the file has room for")
