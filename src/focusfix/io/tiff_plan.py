@@ -29,6 +29,8 @@ class TiffPlan:
         "none", "lzw", "deflate" or "zstd".
     strip_rows : int
         Rows of a strip; pixels.
+    chunk_rows : int
+        Rows handed to the file at a time, which is less than an uncompressed strip; pixels.
     notes : tuple of str
         What the user should know, such as a change of format.
     """
@@ -37,6 +39,7 @@ class TiffPlan:
     bigtiff: bool
     compression: str
     strip_rows: int
+    chunk_rows: int
     notes: tuple[str, ...]
 
 
@@ -81,10 +84,10 @@ def plan_tiff(
         notes.append("the output is a BigTIFF, because it is larger than 4 GB")
     height, width = metadata.shape_yx
     row_bytes = width * metadata.samples * metadata.dtype.itemsize
-    strip_rows = min(height, max(1, _STRIP_BYTES // row_bytes))
-    if chosen == "none" and (kind == "imagej" or metadata.n_planes > 1):
-        strip_rows = height
-    return TiffPlan(kind, bigtiff, chosen, strip_rows, tuple(notes))
+    chunk_rows = min(height, max(1, _STRIP_BYTES // row_bytes))
+    one_strip = chosen == "none" and (kind == "imagej" or metadata.n_planes > 1)
+    strip_rows = height if one_strip else chunk_rows
+    return TiffPlan(kind, bigtiff, chosen, strip_rows, chunk_rows, tuple(notes))
 
 
 def _choose_kind(path: Path, metadata: ImageMetadata, bigtiff: bool, notes: list[str]) -> str:

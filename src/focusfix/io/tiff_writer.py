@@ -53,7 +53,7 @@ def write_tiff(
     shape = (
         metadata.shape if "S" not in metadata.axes or metadata.samples > 1 else metadata.shape[:-1]
     )
-    strips = cut_strips(bands, metadata, plan.strip_rows)
+    strips = cut_strips(bands, metadata, plan.chunk_rows)
     with partial_file(path) as partial:
         writer = open_writer(partial, plan.kind, bigtiff=plan.bigtiff)
         try:
@@ -94,7 +94,7 @@ def _differs(dtype: np.dtype[Any], compression: str) -> bool:
 def cut_strips(
     bands: Iterable[np.ndarray], metadata: ImageMetadata, strip_rows: int
 ) -> Iterator[np.ndarray]:
-    """Cut bands of any height into the strips of a file.
+    """Cut bands of any height into strips.
 
     Parameters
     ----------

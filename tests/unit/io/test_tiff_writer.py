@@ -276,9 +276,10 @@ def test_a_compressed_imagej_stack_has_a_directory_for_each_plane(tmp_path, comp
 
 
 @pytest.mark.parametrize("compression", ["none", "lzw"])
-def test_memory_does_not_grow_with_the_image(tmp_path, compression):
+@pytest.mark.parametrize("kind", ["imagej", "ome", "tiff"])
+def test_memory_does_not_grow_with_the_image(tmp_path, compression, kind):
     def peak(height):
-        metadata = ImageMetadata("YX", (height, 2000), np.dtype("uint16"))
+        metadata = ImageMetadata("YX", (height, 2000), np.dtype("uint16"), format=kind)
         rows = (np.full((64, 2000, 1), at, "uint16") for at in range(height // 64))
         tracemalloc.start()
         try:
