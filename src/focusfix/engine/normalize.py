@@ -1,6 +1,5 @@
 """Intensity scale of one channel: from camera counts to the unit range of networks, and back."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from focusfix.engine.percentiles import PercentileSample, Pixels
 from focusfix.errors import InputError
-
-Pixels = npt.NDArray[Any]
 
 LOW_PERCENTILE = 0.1
 HIGH_PERCENTILE = 99.9
-SCALED_LIMIT = 1.0e4
-SAMPLE_LIMIT = 1 << 22
-_COUNT_CHUNK = 1 << 20
+SCALED_LIMIT = 1.0e30
+"""Largest scaled intensity, so that stray values cannot overflow float32 inside a network."""
+
 _SMALLEST_EXTENT, _LARGEST_EXTENT = 1.0e-290, 1.0e290
 
 
@@ -156,35 +154,8 @@ def fit_intensity_scale(
     return sample.scale(low=low, high=high, camera_offset=camera_offset)
 
 
-class IntensitySample:
-    """Intensities of one channel, gathered piece by piece.
-
-    Integers of up to 16 bits are counted, so that percentiles are exact. Other types keep all
-    pixels up to ``SAMPLE_LIMIT`` and beyond that a random, reproducible share of them; the
-    smallest and largest value are exact always.
-    """
-
-    def __init__(self) -> None:
-        self._counts: npt.NDArray[np.int64] | None = None
-        self._lowest_code = 0
-        self._kept: list[npt.NDArray[np.float64]] = []
-        self._n_kept = 0
-        self._share = 1.0
-        self._random = np.random.default_rng(0)
-        self._minimum, self._maximum = math.inf, -math.inf
-
-    def add(self, window: Pixels) -> None:
-        """Take in one piece of the channel.
-
-        Parameters
-        ----------
-        window : ndarray, any shape
-            Intensities as in the file; NaN and Inf are left out.
-        """
-        if window.dtype.kind in "iu" and window.dtype.itemsize <= 2:
-            self._count(window)
-        else:
-            self._keep(window)
+class IntensitySample(PercentileSample):
+    """Pixels of one channel, gathered piece by piece, that its scale will be fitted to."""
 
     def scale(
         self,
@@ -193,7 +164,7 @@ class IntensitySample:
         high: float = HIGH_PERCENTILE,
         camera_offset: float | None = None,
     ) -> IntensityScale:
-        """Turn the sample into a scale.
+        """Turn the percentiles of the channel into its scale.
 
         Parameters
         ----------
@@ -208,14 +179,16 @@ class IntensitySample:
         Raises
         ------
         InputError
-            If there was no finite pixel.
+            If there was no finite pixel, the camera offset is too bright, or the values span a
+            range that double precision cannot scale.
         """
         minimum, bottom, top, maximum = self.percentiles((0.0, low, high, 100.0))
         if minimum == maximum:
             return IntensityScale(offset=minimum, gain=1.0, constant=True)
-        offset = bottom if camera_offset is None else camera_offset
-        if top <= offset:
-            offset, top = (minimum, maximum) if camera_offset is None else (offset, maximum)
+        if camera_offset is None:
+            offset, top = (bottom, top) if bottom < top else (minimum, maximum)
+        else:
+            offset, top = camera_offset, (top if camera_offset < top else maximum)
         if top <= offset:
             raise InputError(
                 f"The camera offset {offset:g} is not below the brightest pixel, {maximum:g}.",
@@ -228,67 +201,6 @@ class IntensitySample:
                 "Look for stray extreme values, and rescale the image.",
             )
         return IntensityScale(offset=offset, gain=1.0 / extent)
-
-    def percentiles(self, wanted: tuple[float, ...]) -> tuple[float, ...]:
-        """Interpolate percentiles linearly between neighbouring values.
-
-        Parameters
-        ----------
-        wanted : tuple of float
-            Percentiles in [0, 100].
-
-        Returns
-        -------
-        tuple of float
-            Intensities; 0 and 100 are the exact extremes.
-
-        Raises
-        ------
-        InputError
-            If there was no finite pixel.
-        """
-        if self._counts is not None:
-            return tuple(_histogram_percentile(self._counts, p) + self._lowest_code for p in wanted)
-        if not self._n_kept:
-            raise InputError(
-                "The image holds no finite pixel.", "Check how the file was written or exported."
-            )
-        values = np.concatenate(self._kept)
-        self._kept = [values]
-        extremes = {0.0: self._minimum, 100.0: self._maximum}
-        return tuple(
-            extremes[p] if p in extremes else float(np.percentile(values, p)) for p in wanted
-        )
-
-    def _count(self, window: Pixels) -> None:
-        bounds = np.iinfo(window.dtype)
-        if self._counts is None:
-            self._lowest_code = int(bounds.min)
-            self._counts = np.zeros(int(bounds.max) - int(bounds.min) + 1, dtype=np.int64)
-        flat = window.reshape(-1)
-        for first in range(0, flat.size, _COUNT_CHUNK):
-            codes = flat[first : first + _COUNT_CHUNK].astype(np.intp)
-            codes -= self._lowest_code
-            self._counts += np.bincount(codes, minlength=self._counts.size)
-
-    def _keep(self, window: Pixels) -> None:
-        values = window.reshape(-1)
-        values = values[np.isfinite(values)].astype(np.float64, copy=False)
-        if not values.size:
-            return
-        self._minimum = min(self._minimum, float(values.min()))
-        self._maximum = max(self._maximum, float(values.max()))
-        self._kept.append(self._thin(values, self._share))
-        self._n_kept += self._kept[-1].size
-        while self._n_kept > SAMPLE_LIMIT:
-            self._share /= 2
-            halved = self._thin(np.concatenate(self._kept), 0.5)
-            self._kept, self._n_kept = [halved], halved.size
-
-    def _thin(self, values: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:
-        if share == 1.0:
-            return values
-        return values[self._random.integers(0, values.size, max(round(values.size * share), 1))]
 
 
 def _working_dtype(dtype: np.dtype[Any]) -> type[np.float32] | type[np.float64]:
@@ -308,12 +220,3 @@ def _saturate(values: npt.NDArray[Any], target: np.dtype[Any]) -> tuple[Pixels, 
     if n_clipped:
         np.clip(values, low, high, out=values)
     return values.astype(target), n_clipped
-
-
-def _histogram_percentile(counts: npt.NDArray[np.int64], percentile: float) -> float:
-    cumulated = np.cumsum(counts)
-    rank = (int(cumulated[-1]) - 1) * percentile / 100.0
-    below, above = math.floor(rank), math.ceil(rank)
-    first = int(np.searchsorted(cumulated, below, side="right"))
-    second = int(np.searchsorted(cumulated, above, side="right"))
-    return first + (rank - below) * (second - first)

@@ -2,39 +2,20 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from focusfix.engine.blend import blend_window
-from focusfix.engine.normalize import IntensityScale, Pixels
-from focusfix.engine.source import Rows, rows_per_piece
+from focusfix.engine.canvas import Band, Blend, Mosaic, Tiles, change_band
+from focusfix.engine.normalize import IntensityScale
+from focusfix.engine.percentiles import Pixels
 from focusfix.engine.tiles import Span, TilePlan, plan_axis, reflect_positions, split_span
 from focusfix.errors import ModelError, OutOfMemoryError
 
-Tiles = npt.NDArray[np.float32]
 TileFunction = Callable[[Tiles], Tiles]
 """Maps (N, C_in, Y, X) float32, nominal range [0, 1], to (N, C_out, Y, X) float32."""
 
 LEAST_CORE_PX = 32
-
-
-@dataclass(frozen=True)
-class Band:
-    """One row of tiles and the rows of the plane that it reads.
-
-    Parameters
-    ----------
-    span : Span
-        The row of tiles.
-    rows : Rows
-        Stored intensities, all finite.
-    """
-
-    span: Span
-    rows: Rows
 
 
 class BandPainter:
@@ -121,13 +102,13 @@ class BandPainter:
     ) -> tuple[deque[Pixels], int, Tiles | None]:
         if scale.constant:
             on_tiles(1.0)
-            return _Copy(band, scale, self._dtype).finish()
-        canvas: _Mosaic | _Blend
+            return *change_band(band, scale, self._dtype, None), None
+        canvas: Mosaic | Blend
         if self._plan.ramp_px:
             carry = self._carry if band.span.rise else None
-            canvas = _Blend(band, scale, self._dtype, carry)
+            canvas = Blend(band, scale, self._dtype, carry)
         else:
-            canvas = _Mosaic(band, scale, self._dtype)
+            canvas = Mosaic(band, scale, self._dtype)
         for share, row, column, change in self._changes(band, scale):
             canvas.put(row, column, change)
             on_tiles(share)
@@ -217,97 +198,6 @@ class BandPainter:
             f"Memory does not suffice for tiles of {height} x {width} pixels either.",
             "Close other programs, or choose another device or a smaller --tile-size.",
         )
-
-
-class _Mosaic:
-    """Cores side by side: each pixel comes from one tile.
-
-    Strips are allocated when the first core arrives, by when the writer may have freed those of
-    the band before.
-    """
-
-    def __init__(self, band: Band, scale: IntensityScale, dtype: np.dtype[Any]) -> None:
-        self._band, self._scale, self._dtype = band, scale, dtype
-        self._strips: deque[Rows] = deque()
-        self._n_clipped = 0
-
-    def put(self, row: Span, column: Span, change: Tiles) -> None:
-        if not self._strips:
-            self._strips.extend(_empty_strips(self._band, self._dtype))
-        for strip in self._strips:
-            start, stop = max(strip.first_row, row.start), min(strip.stop_row, row.stop)
-            if start >= stop:
-                continue
-            stored = self._band.rows.between(start, stop)[:, column.support]
-            part = change[start - row.start : stop - row.start]
-            changed, n_clipped = self._scale.add_change(stored, part, self._dtype)
-            strip.between(start, stop)[:, column.support] = changed
-            self._n_clipped += n_clipped
-
-    def finish(self) -> tuple[deque[Pixels], int, None]:
-        return deque(strip.pixels for strip in self._strips), self._n_clipped, None
-
-
-class _Blend:
-    """Overlapping tiles whose changes are averaged with weights that sum to one."""
-
-    def __init__(
-        self, band: Band, scale: IntensityScale, dtype: np.dtype[Any], carry: Tiles | None
-    ) -> None:
-        self._band, self._scale, self._dtype = band, scale, dtype
-        n_rows = band.span.support_stop - band.span.support_start
-        self._change = np.zeros((n_rows, *band.rows.pixels.shape[1:]), dtype=np.float32)
-        if carry is not None:
-            self._change[: len(carry)] = carry
-
-    def put(self, row: Span, column: Span, change: Tiles) -> None:
-        weights = blend_window(row)[:, None] * blend_window(column)[None, :]
-        self._change[:, column.support] += change * weights[:, :, None]
-
-    def finish(self) -> tuple[deque[Pixels], int, Tiles]:
-        change = Rows(self._band.rows.plane, self._band.span.support_start, self._change)
-        strips: deque[Pixels] = deque()
-        n_clipped = 0
-        for start, stop in _strip_bounds(self._band, self._dtype):
-            stored, part = self._band.rows.between(start, stop), change.between(start, stop)
-            changed, n_more = self._scale.add_change(stored, part, self._dtype)
-            strips.append(changed)
-            n_clipped += n_more
-        last = self._band.span.stop - self._band.span.fall
-        return strips, n_clipped, change.between(last, change.stop_row).copy()
-
-
-class _Copy:
-    """A band that has nothing to restore."""
-
-    def __init__(self, band: Band, scale: IntensityScale, dtype: np.dtype[Any]) -> None:
-        self._band, self._scale, self._dtype = band, scale, dtype
-
-    def finish(self) -> tuple[deque[Pixels], int, None]:
-        strips: deque[Pixels] = deque()
-        n_clipped = 0
-        for start, stop in _strip_bounds(self._band, self._dtype):
-            stored = self._band.rows.between(start, stop)
-            nothing = np.zeros(stored.shape, dtype=np.float32)
-            changed, n_more = self._scale.add_change(stored, nothing, self._dtype)
-            strips.append(changed)
-            n_clipped += n_more
-        return strips, n_clipped, None
-
-
-def _strip_bounds(band: Band, dtype: np.dtype[Any]) -> list[tuple[int, int]]:
-    """Cut the rows that a band completes into strips of bounded size."""
-    first, last = band.span.support_start, band.span.stop - band.span.fall
-    step = rows_per_piece(band.rows.pixels[0].size * dtype.itemsize)
-    return [(start, min(start + step, last)) for start in range(first, last, step)]
-
-
-def _empty_strips(band: Band, dtype: np.dtype[Any]) -> list[Rows]:
-    row_shape = band.rows.pixels.shape[1:]
-    return [
-        Rows(band.rows.plane, start, np.empty((stop - start, *row_shape), dtype=dtype))
-        for start, stop in _strip_bounds(band, dtype)
-    ]
 
 
 def _window_index(row: Span, column: Span, height: int, width: int, first_row: int) -> Any:

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from focusfix.engine.normalize import IntensityScale, Pixels
+from focusfix.engine.normalize import IntensityScale
+from focusfix.engine.percentiles import Pixels
 from focusfix.engine.tiles import Span, TilePlan, reflect_positions
 from focusfix.errors import InputError
 

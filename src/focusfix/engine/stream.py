@@ -13,9 +13,11 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from focusfix.engine.normalize import IntensityScale, Pixels
+from focusfix.engine.canvas import Band
+from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.overlap import run_ahead
-from focusfix.engine.painter import Band, BandPainter, TileFunction
+from focusfix.engine.painter import BandPainter, TileFunction
+from focusfix.engine.percentiles import Pixels
 from focusfix.engine.source import BandReader, PixelSource, read_rows
 from focusfix.engine.tiles import TilePlan
 

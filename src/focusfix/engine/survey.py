@@ -11,9 +11,9 @@ from focusfix.engine.normalize import (
     LOW_PERCENTILE,
     IntensitySample,
     IntensityScale,
-    Pixels,
 )
 from focusfix.engine.overlap import run_ahead
+from focusfix.engine.percentiles import Pixels
 from focusfix.engine.source import PixelSource, Rows, read_rows
 from focusfix.errors import InputError
 

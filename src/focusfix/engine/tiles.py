@@ -24,6 +24,8 @@ PREFERRED_TILE_PX = 1024
 STRETCH = 1.25
 HALO_SHARE = 0.25
 LEAST_CORE_HALOS = 2
+LOW_CORE_PX = 512
+"""Height that cores need not exceed where the halo is narrow: tall rows of tiles cost memory."""
 
 
 @dataclass(frozen=True)
@@ -135,18 +137,9 @@ def plan_axis(size: int, core: int, halo: int, ramp: int = 0) -> tuple[Span, ...
     for start in range(0, size, core):
         stop = min(start + core, size)
         rise, fall = (ramp if start else 0), (ramp if stop < size else 0)
-        spans.append(
-            Span(
-                start=start,
-                stop=stop,
-                support_start=start - rise,
-                support_stop=min(stop + fall, size),
-                rise=rise,
-                fall=fall,
-                window_start=start - margin,
-                window_stop=start + core + margin,
-            )
-        )
+        support = start - rise, min(stop + fall, size)
+        window = start - margin, start + core + margin
+        spans.append(Span(start, stop, *support, rise, fall, *window))
     return tuple(spans)
 
 
@@ -273,7 +266,9 @@ def plan_tiles(
             f"A tile of {tile} pixels has no room for a core beside a halo of {halo} pixels.",
             f"Use tiles of at least {2 * halo + max(stride, 4 * ramp)} pixels or the size auto.",
         )
-    core_y, core_x = (max(_even_core(size, limit, stride), 2 * ramp) for size in shape_yx)
+    low = max(LOW_CORE_PX, 16 * halo) if tile_px is None and not one_tile else limit
+    core_y = max(_even_core(shape_yx[0], min(limit, low), stride), 2 * ramp)
+    core_x = max(_even_core(shape_yx[1], limit, stride), 2 * ramp)
     return TilePlan(
         shape_yx=shape_yx,
         rows=plan_axis(shape_yx[0], core_y, halo, ramp),

@@ -114,15 +114,12 @@ def build_tile_function(
             f"The runtime openvino runs on the CPU, not on {device.name}.",
             "Use --device cpu, or --runtime torch.",
         )
-    compute = openvino.compile_network(network, precision=chosen)
-    stride = network.footprint.stride_px
-    difference = openvino.relative_difference(compute, eager, stride_px=stride)
-    if difference <= openvino.TOLERANCE[chosen]:
-        return NetworkFunction("openvino", chosen, device, "", compute)
-    finding = f"OpenVINO differs from torch by {difference:.2g} of the output's spread"
-    if runtime == "auto":
-        return replace(eager, note=f"{finding}; torch is used.")
-    raise DeviceError(f"{finding}.", "Use --runtime torch.")
+    try:
+        return _checked_openvino(network, eager)
+    except DeviceError as error:
+        if runtime == "openvino":
+            raise
+        return replace(eager, note=f"{error.cause} torch is used.")
 
 
 def choose_precision(device: Device) -> Precision:
@@ -145,6 +142,19 @@ def choose_precision(device: Device) -> Precision:
 
 def _may_use_openvino(device: Device) -> bool:
     return device.kind == "cpu" and openvino.is_installed()
+
+
+def _checked_openvino(network: Restorer, eager: NetworkFunction) -> NetworkFunction:
+    """Compile a network and compare it with torch on one tile."""
+    compute = openvino.compile_network(network, precision=eager.precision)
+    stride = network.footprint.stride_px
+    difference = openvino.relative_difference(compute, eager, stride_px=stride)
+    if not difference <= openvino.TOLERANCE[eager.precision]:
+        raise DeviceError(
+            f"OpenVINO differs from torch by {difference:.2g} of the output's spread.",
+            "Use --runtime torch.",
+        )
+    return replace(eager, runtime="openvino", compute=compute)
 
 
 def _torch_function(

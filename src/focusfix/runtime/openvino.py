@@ -55,7 +55,7 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
     Raises
     ------
     DeviceError
-        If OpenVINO is not installed.
+        If OpenVINO is not installed or cannot convert the network.
     """
     if not is_installed():
         raise DeviceError(
@@ -64,7 +64,13 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
         )
     import openvino
 
-    model = _convert(network)
+    try:
+        model = _convert(network)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"OpenVINO {openvino.__version__} cannot convert this network.",
+            "Use --runtime torch, or another version of OpenVINO.",
+        ) from error
     core = openvino.Core()
     settings = {
         "INFERENCE_PRECISION_HINT": _TYPE_HINTS[precision],
