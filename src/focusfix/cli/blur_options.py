@@ -21,8 +21,9 @@ from focusfix.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from focusfix.camera import CameraSettings
     from focusfix.io.image import ImageMetadata
-    from focusfix.optics import CameraSettings, OpticsSettings
+    from focusfix.optics import OpticsSettings
 
 
 class BlurModel(StrEnum):
@@ -129,7 +130,7 @@ def choose_noise(
         return None
     import numpy as np
 
-    from focusfix.optics import expose_camera
+    from focusfix.camera import expose_camera
 
     if metadata.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         raise UsageError(
@@ -149,7 +150,7 @@ def choose_noise(
 def _camera(options: BlurOptions, metadata: "ImageMetadata") -> "CameraSettings":
     from pydantic import ValidationError
 
-    from focusfix.optics import CameraSettings
+    from focusfix.camera import CameraSettings
 
     try:
         return CameraSettings(

@@ -115,6 +115,8 @@ def process_jobs(
         missing device, which concerns all jobs, at once.
     """
     result = BatchResult()
+    if not jobs:
+        console.note("nothing to do: every output exists")
     for number, job in enumerate(jobs, 1):
         console.detail(f"{number} of {len(jobs)}: {job.source}")
         try:
@@ -127,13 +129,17 @@ def process_jobs(
             result.failures.append(record)
         else:
             result.records.append(record)
-            if show is not None:
-                console.result(show(record))
-        if show is None:
-            console.record(record)
+        _print_record(record, console, show)
     if report is not None:
         write_record(report, {"files": result.records, "failed": result.failures})
     _tell_failures(result, len(jobs), console)
+
+
+def _print_record(record: Record, console: Console, show: Callable[[Record], str] | None) -> None:
+    if show is None:
+        console.record(record)
+    elif "error" not in record:
+        console.result(show(record))
 
 
 def show_output(record: Record) -> str:

@@ -1,0 +1,59 @@
+"""Commands that need no network answer quickly and load no heavy library."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "jinja2", "openvino", "click"}
+SCRIPT = (
+    "import sys; from focusfix.__main__ import main; code = main(sys.argv[1:]);"
+    "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+)
+
+
+@pytest.fixture
+def load(program_environment):
+    """Run a command; return the modules that it has loaded."""
+
+    def run(*arguments: str) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=program_environment,
+        )
+        return set(done.stderr.split())
+
+    return run
+
+
+def test_help_loads_nothing_heavy(load):
+    assert not load("--help") & (HEAVY | {"numpy", "pydantic", "rich", "tifffile", "platformdirs"})
+
+
+@pytest.mark.parametrize("command", [["models", "list"], ["models", "path"], ["deblur", "--help"]])
+def test_commands_about_models_load_no_network(load, command):
+    assert not load(*command) & HEAVY
+
+
+def test_info_loads_no_network(load, stack):
+    assert not load("info", str(stack)) & HEAVY
+
+
+def test_help_is_quick(program_environment):
+    """Processor time, which other work on the machine does not stretch; the best of five."""
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, "-m", "focusfix", "--help"],
+            check=True,
+            capture_output=True,
+            env=program_environment,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(times) < 0.3
