@@ -94,6 +94,8 @@ class CheckpointHeader(FrozenModel):
         Optimisation steps taken; >= 0.
     versions : dict of str to str
         Versions of the software that wrote the file; holds at least ``focusfix``.
+    held_out : dict of str to tuple of str
+        Fields that were kept from training, by split ("validation", "test"), for fair scores.
     scores : dict of str to float
         Figures on held-out images; the key names the measure and its unit.
     summary : str
@@ -114,6 +116,7 @@ class CheckpointHeader(FrozenModel):
     seed: int = Field(ge=0)
     steps: int = Field(ge=0)
     versions: dict[str, str]
+    held_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)
     summary: str
 

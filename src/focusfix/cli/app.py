@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from focusfix import __version__
-from focusfix.cli import deblur, doctor, info, models, synthesize_blur
+from focusfix.cli import deblur, doctor, info, models, synthesize_blur, train
 from focusfix.cli.command import format_examples
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ def describe(
 
 deblur.register(app)
 synthesize_blur.register(app)
+train.register(app)
 info.register(app)
 models.register(app)
 doctor.register(app)

@@ -1,0 +1,1 @@
+"""Training data: focal series on disk, sharp images, simulated defocus, crops."""

@@ -84,8 +84,8 @@ class FocusSeries:
         return " ".join(part for part in parts if part)
 
     def plane_at(self, z_level: int) -> PlaneSource:
-        """Return the plane of a z-level; KeyError if the series does not have it."""
-        return dict(zip(self.z_levels, self.planes, strict=True))[z_level]
+        """Return the plane of a z-level; ValueError if the series does not have it."""
+        return self.planes[self.z_levels.index(z_level)]
 
 
 def check_series(series: Sequence[FocusSeries]) -> None:

@@ -6,16 +6,19 @@ tensors; nothing is pickled.
 """
 
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from focusfix.errors import ModelError
+from focusfix.config import FrozenModel
+from focusfix.errors import InputError, ModelError
+from focusfix.io.atomic import partial_file
 
 STATE_NAME = "state.safetensors"
 
@@ -29,9 +32,11 @@ class Batch(NamedTuple):
 
 BatchSource = Callable[[int], Batch]
 Objective = Callable[[nn.Module, Batch], Tensor]
+Notes = Mapping[str, float]
+"""Numbers that are saved with a state, by name."""
 
 
-class FitSettings(BaseModel):
+class FitSettings(FrozenModel):
     """How long and how fast to learn.
 
     Parameters
@@ -47,8 +52,6 @@ class FitSettings(BaseModel):
     clip_norm : float
         Longest gradient step; longer ones are shortened to it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     steps: int = Field(ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -93,18 +96,40 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
     def learn(self, batch: Batch) -> float:
-        """Take one optimiser step and return the loss of the batch before it."""
+        """Take one optimiser step and return the loss of the batch before it.
+
+        Parameters
+        ----------
+        batch : Batch
+            On the device of the network.
+
+        Returns
+        -------
+        float
+            The loss.
+
+        Raises
+        ------
+        InputError
+            If the loss is not finite; the network is left as it was.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, self.settings)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective(self.network, batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise InputError(
+                f"The loss became {value} at step {self.step + 1}.",
+                "Start again with a lower --learning-rate, and look for stray extreme pixels.",
+            )
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         self.step += 1
         self._average_weights()
-        return float(loss.detach())
+        return value
 
     def _average_weights(self) -> None:
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
@@ -116,8 +141,21 @@ class Trainer:
                 else:
                     kept.copy_(value)
 
-    def save_state(self, path: Path) -> None:
-        """Write everything the next step depends on, atomically."""
+    def save_state(self, path: Path, notes: Notes | None = None) -> None:
+        """Write everything the next step depends on, atomically.
+
+        Parameters
+        ----------
+        path : Path
+            File to write; replaced if it exists.
+        notes : mapping of str to float, optional
+            Numbers of the caller that :meth:`load_state` gives back.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
         from safetensors.torch import save_file
 
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
@@ -125,12 +163,22 @@ class Trainer:
         for index, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        partial = path.with_name(path.name + ".partial")
-        save_file(tensors, str(partial), {"focusfix_training": json.dumps({"step": self.step})})
-        partial.replace(path)
+        record = json.dumps({"step": self.step, "notes": dict(notes or {})})
+        with partial_file(path) as partial:
+            save_file(tensors, str(partial), {"focusfix_training": record})
 
-    def load_state(self, path: Path) -> None:
+    def load_state(self, path: Path) -> dict[str, float]:
         """Go back to a saved state.
+
+        Parameters
+        ----------
+        path : Path
+            From :meth:`save_state`.
+
+        Returns
+        -------
+        dict of str to float
+            The notes that were saved with it.
 
         Raises
         ------
@@ -141,7 +189,8 @@ class Trainer:
 
         try:
             with safe_open(str(path), "pt") as file:
-                step = json.loads(file.metadata()["focusfix_training"])["step"]
+                record = json.loads(file.metadata()["focusfix_training"])
+                step, notes = int(record["step"]), dict(record.get("notes", {}))
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (FileNotFoundError, SafetensorError, KeyError, TypeError) as error:
             raise ModelError(
@@ -156,6 +205,7 @@ class Trainer:
                 "Resume with the model settings the run was started with.",
             ) from error
         self.step = step
+        return notes
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
         self.network.load_state_dict(_strip(tensors, "network."))
@@ -174,11 +224,30 @@ def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def prefetch(source: BatchSource, first: int, last: int, *, ahead: int = 3) -> Iterator[Batch]:
-    """Make batches ``first`` to ``last - 1`` on a thread of their own, a few steps ahead."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
+def prefetch(source: BatchSource, first: int, last: int, *, ahead: int = 3) -> Generator[Batch]:
+    """Make batches on a thread of their own, a few steps ahead.
+
+    Parameters
+    ----------
+    source : callable
+        Step number to batch.
+    first, last : int
+        Batches ``first`` to ``last - 1`` are made.
+    ahead : int
+        Most batches that wait.
+
+    Yields
+    ------
+    Batch
+        In order.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="focusfix-batches") as pool:
         pending: list[Future[Batch]] = []
-        for step in range(first, last):
-            while len(pending) < ahead and step + len(pending) < last:
-                pending.append(pool.submit(source, step + len(pending)))
-            yield pending.pop(0).result()
+        try:
+            for step in range(first, last):
+                while len(pending) < ahead and step + len(pending) < last:
+                    pending.append(pool.submit(source, step + len(pending)))
+                yield pending.pop(0).result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,207 @@
+"""``focusfix train``: a lab's own z-stacks become a model."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from focusfix.cli.command import add_command
+from focusfix.cli.console import Console
+from focusfix.cli.tables import format_facts
+from focusfix.cli.train_options import TrainOptions, wanted_settings
+from focusfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from focusfix.runtime.device import Device
+    from focusfix.training.plan import Plan
+    from focusfix.training.progress import ProgressView
+    from focusfix.training.run import RunResult
+    from focusfix.training.run_folder import RunFolder
+    from focusfix.training.settings import DataPlace, RunSettings
+
+_EXAMPLES = (
+    ("what would be learned from a folder of z-stacks", "focusfix train zstacks/ --dry-run"),
+    ("train on it", "focusfix train zstacks/ -o runs/first"),
+    ("go on after an interruption", "focusfix train --resume -o runs/first"),
+    ("pairs of images in two folders",
+     "focusfix train blurry/ --in-focus sharp/ --model multilevel-unet -o runs/pairs"),
+    ("sharp images, defocus simulated", "focusfix train sharp/ --simulate -o runs/simulated"),
+    ("use the result", "focusfix deblur in.tif -m runs/first/best.safetensors -o out.tif"),
+)  # fmt: skip
+_BYTES_PER_MB = 1 << 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    add_command(app, "train", TrainOptions, run, examples=_EXAMPLES)
+
+
+def run(options: TrainOptions, console: Console) -> None:
+    """Train a network on focal stacks.
+
+    Finds fields, channels, planes and the plane in focus by itself, splits by well or field,
+    and keeps the run in a folder: best.safetensors and last.safetensors (for deblur -m),
+    config.json, split.csv, log.csv, loss.png and previews. An interrupted run saves its state
+    and goes on exactly with --resume. Prints the path of the best checkpoint.
+    """
+    _check_combination(options)
+    from focusfix.runtime.device import select_device
+    from focusfix.training.plan import plan_run
+    from focusfix.training.run_folder import RunFolder
+
+    wanted = wanted_settings(options)
+    folder = RunFolder(options.output) if options.output else None
+    stored = folder.read_settings() if folder and options.resume else None
+    if folder and not (options.resume or options.dry_run):
+        folder.check_new(overwrite=options.overwrite)
+    device = select_device(options.device)
+    if device.note:
+        console.note(f"training on {device.name}: {device.note}")
+    with console.progress("looking at the data") as advance:
+        plan = plan_run(
+            _data_place(options, stored),
+            wanted,
+            device=device,
+            simulate=options.simulate,
+            epochs=options.epochs,
+            stored=stored,
+            cache_bytes=options.cache_mb * _BYTES_PER_MB,
+            on_progress=advance,
+        )
+    _tell_plan(plan, console)
+    if options.dry_run:
+        _print_plan(plan, options, console)
+    elif folder is not None:
+        result = _train(plan, folder, device, console, resume=options.resume)
+        _print_result(result, folder, options, console)
+
+
+def _check_combination(options: TrainOptions) -> None:
+    if options.output is None and not options.dry_run:
+        raise UsageError(
+            "No folder for the run was given.", "Use -o with a folder, or --dry-run to look first."
+        )
+    if options.resume and options.output is None:
+        raise UsageError("--resume needs the folder of the run.", "Give it with -o.")
+    if options.resume and options.overwrite:
+        raise UsageError("--resume and --overwrite contradict each other.", "Give one of them.")
+    if options.simulate and options.in_focus is not None:
+        raise UsageError("--simulate and --in-focus contradict each other.", "Give one of them.")
+    if options.data is None and not options.resume:
+        raise UsageError("No data were given.", "Give a folder, a CSV manifest or a z-stack.")
+
+
+def _data_place(options: TrainOptions, stored: "RunSettings | None") -> "DataPlace":
+    """Take what the user gave; for the rest, what the run was started with."""
+    from focusfix.training.settings import DataPlace
+
+    given = {
+        "path": options.data,
+        "in_focus": options.in_focus,
+        "pattern": options.pattern,
+        "axes": options.axes,
+    }
+    before = stored.data.model_dump() if stored else {}
+    now = {name: str(value) for name, value in given.items() if value is not None}
+    return DataPlace.model_validate({**before, **now})
+
+
+def _tell_plan(plan: "Plan", console: Console) -> None:
+    facts = plan.data.describe()
+    for note in facts["notes"]:
+        console.note(note)
+    split = facts["split"]
+    console.note(
+        f"{facts['layout']}: {facts['fields']} fields, {split['train']} for training, "
+        f"{split['validation']} for validation, {split['test']} for test"
+    )
+    if not split["validation"]:
+        console.warning(
+            "no field is left for validation: training does not stop early, and the best "
+            "checkpoint is the newest one"
+        )
+
+
+def _print_plan(plan: "Plan", options: TrainOptions, console: Console) -> None:
+    record = plan.describe()
+    if options.json:
+        console.record({"command": "train", "data": plan.settings.data.path, **record})
+    else:
+        shown = {name.replace("_", " "): _show(value) for name, value in record.items()}
+        console.result(format_facts(plan.settings.data.path, shown))
+
+
+def _show(value: Any) -> object:
+    """Write a value of the plan for people: no brackets, long ranges shortened."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {entry}" for key, entry in value.items()) or None
+    if not isinstance(value, list):
+        return value
+    whole = len(value) > 2 and all(isinstance(entry, int) for entry in value)
+    if whole and value == list(range(value[0], value[-1] + 1)):
+        return f"{value[0]} to {value[-1]}"
+    return ", ".join(str(entry) for entry in value if entry != "") or None
+
+
+def _train(
+    plan: "Plan", folder: "RunFolder", device: "Device", console: Console, *, resume: bool
+) -> "RunResult":
+    from focusfix.training.run import Run
+
+    table = plan.data.split_table
+    if resume:
+        folder.check_split(table)
+    else:
+        folder.start(plan.settings, table)
+    run = Run(plan.data, plan.settings, folder, device)
+    if resume:
+        run.resume()
+        console.note(f"{folder.path}: going on after step {run.trainer.step}")
+    try:
+        return run.train(_choose_view(console))
+    except (KeyboardInterrupt, SystemExit):
+        console.note(
+            f"{folder.path}: the state after step {run.trainer.step} was saved; "
+            f"go on with focusfix train --resume -o {folder.path}"
+        )
+        raise
+
+
+def _choose_view(console: Console) -> "ProgressView":
+    from focusfix.training.progress import LineProgress, TableProgress
+
+    if console.quiet:
+        return LineProgress(lambda _: None)
+    if not console.show_progress:
+        return LineProgress(console.note, every_s=float("inf"))
+    return TableProgress() if sys.stderr.isatty() else LineProgress(console.note)
+
+
+def _print_result(
+    result: "RunResult", folder: "RunFolder", options: TrainOptions, console: Console
+) -> None:
+    if result.stopped_early:
+        console.note(f"stopped after step {result.steps}: validation no longer gets better")
+    if result.best is not None:
+        console.note(
+            f"best at step {result.best_step}: {result.best.psnr_db:.2f} dB, "
+            f"{result.best.gain_db:+.2f} dB over doing nothing"
+        )
+    if not options.json:
+        console.result(str(folder.best))
+        return
+    best = result.best
+    console.record(
+        {
+            "command": "train",
+            "run": str(folder.path),
+            "best": str(folder.best),
+            "last": str(folder.last),
+            "steps": result.steps,
+            "stopped_early": result.stopped_early,
+            "best_step": result.best_step,
+            "validation_psnr_db": best.psnr_db if best else None,
+            "validation_gain_db": best.gain_db if best else None,
+        }
+    )

@@ -1,0 +1,146 @@
+"""Layout: out-of-focus images in one folder, the same fields in focus in another."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from focusfix.data.focus_series import FocusSeries, PlaneSource, join_names
+from focusfix.data.image_files import channel_name, intensity_samples, list_images, read_metadata
+from focusfix.errors import InputError
+from focusfix.io.image import ImageMetadata
+
+OUT_OF_FOCUS_LEVEL, IN_FOCUS_LEVEL = 0, 1
+
+# fmt: off
+_IN_FOCUS_NAMES = frozenset((
+    "infocus", "focus", "focused", "focussed", "sharp", "gt", "groundtruth", "truth", "target",
+    "targets", "clean", "clear", "high", "reference",
+))
+_OUT_OF_FOCUS_NAMES = frozenset((
+    "outoffocus", "outfocus", "unfocused", "unfocussed", "defocus", "defocused", "defocussed",
+    "blur", "blurry", "blurred", "low", "input", "inputs", "source",
+))
+# fmt: on
+
+
+@dataclass(frozen=True)
+class _Pair:
+    field: str
+    out_of_focus: Path
+    in_focus: Path
+
+
+def find_pair_folders(data: Path) -> tuple[Path, Path] | None:
+    """Recognise a pair of folders by their names.
+
+    Parameters
+    ----------
+    data : Path
+        Folder that may hold, say, ``out_of_focus`` and ``in_focus``, ``blurry`` and ``sharp``
+        or ``low`` and ``GT``.
+
+    Returns
+    -------
+    tuple of Path or None
+        Out of focus and in focus; None if there is not exactly one of each.
+    """
+    folders = {path: _plain(path.name) for path in sorted(data.iterdir()) if path.is_dir()}
+    blurry = [path for path, name in folders.items() if name in _OUT_OF_FOCUS_NAMES]
+    sharp = [path for path, name in folders.items() if name in _IN_FOCUS_NAMES]
+    return (blurry[0], sharp[0]) if len(blurry) == len(sharp) == 1 else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
+
+
+def index_pairs(
+    out_of_focus: Path, in_focus: Path, pattern: str | None = None, axes: str | None = None
+) -> tuple[FocusSeries, ...]:
+    """Index two folders of images as series of two levels, of which the second is in focus.
+
+    Parameters
+    ----------
+    out_of_focus, in_focus : Path
+        Folders; images belong together whose paths below them are the same but for the suffix.
+    pattern : str, optional
+        Glob that file names must match.
+    axes : str, optional
+        Axes to read the files with instead of those that they state.
+
+    Returns
+    -------
+    tuple of FocusSeries
+        One for each plane of each pair; every plane of a file is paired with its like.
+
+    Raises
+    ------
+    InputError
+        If there are no pairs, images without partner, or pairs of different shape.
+    """
+    pairs = _match(out_of_focus, in_focus, pattern)
+    metadata = read_metadata([path for p in pairs for path in (p.out_of_focus, p.in_focus)], axes)
+    found: list[FocusSeries] = []
+    for pair in pairs:
+        first, second = metadata[pair.out_of_focus], metadata[pair.in_focus]
+        if first.axes != second.axes or first.shape != second.shape:
+            raise InputError(
+                f"{pair.out_of_focus} ({first.axes} {first.shape}) and {pair.in_focus} "
+                f"({second.axes} {second.shape}) differ in shape.",
+                "Both images of a pair must show the same field with the same pixels.",
+            )
+        found += _planes_of(pair, second, axes)
+    return tuple(found)
+
+
+def _match(out_of_focus: Path, in_focus: Path, pattern: str | None) -> list[_Pair]:
+    blurry, sharp = _by_name(out_of_focus, pattern), _by_name(in_focus, pattern)
+    alone = [str(blurry[name]) for name in sorted(blurry.keys() - sharp.keys())]
+    alone += [str(sharp[name]) for name in sorted(sharp.keys() - blurry.keys())]
+    if alone:
+        raise InputError(
+            f"{len(alone)} images have no partner of the same name: {join_names(alone)}.",
+            "Give both images of a pair the same name, or move those without partner away.",
+        )
+    if not blurry:
+        raise InputError(
+            f"{out_of_focus} and {in_focus} hold no pair of images.",
+            "Give two folders with TIFF, PNG or JPEG images of the same names.",
+        )
+    return [_Pair(name, blurry[name], sharp[name]) for name in sorted(blurry)]
+
+
+def _by_name(folder: Path, pattern: str | None) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in list_images(folder, pattern):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise InputError(
+                f"{found[name]} and {path} have the same name but for the suffix.",
+                "Keep one of them, or choose with --pattern.",
+            )
+        found[name] = path
+    return found
+
+
+def _planes_of(pair: _Pair, metadata: ImageMetadata, axes: str | None) -> list[FocusSeries]:
+    channels = metadata.axis_size("C")
+    size = metadata.pixel_size_um
+    return [
+        FocusSeries(
+            field=pair.field,
+            channel=channel_name(metadata, plane.channel),
+            planes=(
+                PlaneSource(pair.out_of_focus, plane.position, axes),
+                PlaneSource(pair.in_focus, plane.position, axes),
+            ),
+            z_levels=(OUT_OF_FOCUS_LEVEL, IN_FOCUS_LEVEL),
+            shape_yx=metadata.shape_yx,
+            samples=intensity_samples(metadata),
+            frame=frame,
+            pixel_size_um=size[0] if size else None,
+            focal_level=IN_FOCUS_LEVEL,
+        )
+        for channel in range(channels)
+        for frame, plane in enumerate(p for p in metadata.planes if p.channel == channel)
+    ]

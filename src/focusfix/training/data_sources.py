@@ -1,0 +1,91 @@
+"""What a run learns from, whatever it is made of: pairs of crops by number."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from focusfix.config import Modality
+from focusfix.data.focus_series import SPLITS
+from focusfix.optics import FloatArray
+from focusfix.training.fit import Batch
+
+
+class Pair(Protocol):
+    """An out-of-focus crop and its truth; shape (Y, X), float32, one intensity scale."""
+
+    @property
+    def out_of_focus(self) -> FloatArray:
+        """Input of the network."""
+
+    @property
+    def in_focus(self) -> FloatArray:
+        """What the network should return."""
+
+
+class PairSource(Protocol):
+    """Draws pairs by number: the same number gives the same pair."""
+
+    def pair(self, index: int) -> Pair:
+        """Draw one pair."""
+
+
+class TrainingData(Protocol):
+    """All that a run learns from and is validated on."""
+
+    @property
+    def train(self) -> PairSource:
+        """Pairs to learn from."""
+
+    @property
+    def validation(self) -> PairSource | None:
+        """Pairs from fields that are kept from training; None if there are none."""
+
+    @property
+    def split_table(self) -> list[dict[str, str]]:
+        """One row for each series: what it is and which split it belongs to."""
+
+    @property
+    def crops_per_epoch(self) -> int:
+        """Crops that cover all training images about once."""
+
+    @property
+    def modality(self) -> Modality:
+        """Kind of image."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What the model card will say of the data: fields of the checkpoint header."""
+
+    def describe(self) -> dict[str, Any]:
+        """Summarise how the data were understood, for people and as JSON."""
+
+
+def make_batch(source: PairSource, first: int, count: int) -> Batch:
+    """Stack the pairs ``first`` to ``first + count - 1``.
+
+    Parameters
+    ----------
+    source : PairSource
+        Draws them.
+    first, count : int
+        Their numbers.
+
+    Returns
+    -------
+    Batch
+        Shape (count, 1, Y, X).
+    """
+    pairs = [source.pair(index) for index in range(first, first + count)]
+    return Batch(
+        torch.from_numpy(np.stack([pair.out_of_focus for pair in pairs])[:, None]),
+        torch.from_numpy(np.stack([pair.in_focus for pair in pairs])[:, None]),
+    )
+
+
+def count_splits(split_of_field: Mapping[str, str]) -> dict[str, int]:
+    """Count the fields in each split."""
+    counts = Counter(split_of_field.values())
+    return {split: counts[split] for split in SPLITS}

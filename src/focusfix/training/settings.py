@@ -1,0 +1,162 @@
+"""Settings of a training run: frozen when it starts, stored beside it, compared on resuming."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from focusfix.config import FrozenModel, Modality
+from focusfix.data.sampling import SplitBy, SplitOrder
+from focusfix.data.simulate import SimulationSettings
+from focusfix.errors import UsageError
+from focusfix.training.fit import FitSettings
+from focusfix.training.recipes import LossName
+
+TrainingPrecision = Literal["fp32", "bf16"]
+"""Number format of the network's arithmetic; weights and losses are always fp32."""
+
+OPTION_OF_SETTING = {"hyperparameters": "model-setting", "channels": "channel"}
+"""Options that are not called like the setting they make."""
+
+_LONGEST_WARMUP = 100
+_MOST_STEPS_UNSEEN = 500
+_VALIDATIONS = 20
+
+
+class DataPlace(FrozenModel):
+    """Where the data are, and how their files are read.
+
+    Parameters
+    ----------
+    path : str
+        Folder, manifest or z-stack.
+    in_focus : str, optional
+        Folder with the in-focus images of pairs; ``path`` holds the others.
+    pattern : str, optional
+        Glob that file names must match.
+    axes : str, optional
+        Axes to read the files with instead of those that they state.
+    """
+
+    path: str
+    in_focus: str | None = None
+    pattern: str | None = None
+    axes: str | None = None
+
+
+class RunSettings(FrozenModel):
+    """Everything that decides which weights a run ends with, apart from the images.
+
+    Parameters
+    ----------
+    data : DataPlace
+        Where the images are; a run may be resumed when they have been moved.
+    model : str
+        Registry name of the network.
+    hyperparameters : dict of str to JSON value
+        Arguments of the network, complete.
+    loss : {"l1", "mse", "tempered-error"}
+        What is minimised.
+    steps, batch_size, learning_rate
+        Length and pace of the learning; the rate is that of Adam after the warm-up.
+    crop_size : int
+        Side of the square crops; pixels.
+    precision : {"fp32", "bf16"}
+        Number format of the network's arithmetic.
+    seed : int
+        Of the split, the first weights and the crops.
+    validation_share, test_share : float
+        Shares of the fields that are kept from training.
+    split_by : {"auto", "field", "well"}
+        What is never divided between splits.
+    split : {"shuffle", "plate-order"}
+        How fields are dealt out.
+    in_focus_share : float
+        Share of crops whose input is in focus already.
+    focal_level : str
+        "auto", "sharpest" or the z-level in focus.
+    channels : tuple of str
+        Channels that are learned; empty for all.
+    validate_every : int
+        Steps between validations, each of which saves a checkpoint.
+    patience : int
+        Validations without a better one after which training stops; 0 for never.
+    validation_crops : int
+        Crops that a validation looks at.
+    modality : {"auto", "fluorescence", "brightfield", "any"}
+        What the model card will say; "auto" for what the images look like.
+    licence : str
+        Of the weights; what the model card will say.
+    simulation : SimulationSettings, optional
+        Microscopes that blur sharp images; None where the data are focal series.
+    """
+
+    data: DataPlace
+    model: str
+    hyperparameters: dict[str, Any]
+    loss: LossName
+    steps: int = Field(ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    crop_size: int = Field(default=128, ge=16)
+    precision: TrainingPrecision = "fp32"
+    seed: int = Field(default=0, ge=0)
+    validation_share: float = Field(default=0.1, ge=0, lt=1)
+    test_share: float = Field(default=0.1, ge=0, lt=1)
+    split_by: SplitBy = "auto"
+    split: SplitOrder = "shuffle"
+    in_focus_share: float = Field(default=0.05, ge=0, le=1)
+    focal_level: str = "auto"
+    channels: tuple[str, ...] = ()
+    validate_every: int = Field(ge=1)
+    patience: int = Field(default=10, ge=0)
+    validation_crops: int = Field(default=64, ge=1)
+    modality: Modality | Literal["auto"] = "auto"
+    licence: str = "not stated"
+    simulation: SimulationSettings | None = None
+
+    @property
+    def fit(self) -> FitSettings:
+        """Schedule of the optimiser."""
+        return FitSettings(
+            steps=self.steps,
+            learning_rate=self.learning_rate,
+            warmup_steps=min(_LONGEST_WARMUP, self.steps // 10),
+        )
+
+
+def default_validate_every(steps: int) -> int:
+    """Choose how many steps lie between validations: a twentieth of all, at most 500."""
+    return max(1, min(_MOST_STEPS_UNSEEN, steps // _VALIDATIONS))
+
+
+def check_unchanged(stored: RunSettings, wanted: Mapping[str, Any]) -> None:
+    """Refuse to resume a run with other settings than it was started with.
+
+    Parameters
+    ----------
+    stored : RunSettings
+        Of the run.
+    wanted : mapping of str to value
+        What the user gave now; what is left out stays as stored. Of ``hyperparameters`` only
+        those that are named are compared.
+
+    Raises
+    ------
+    UsageError
+        If a setting differs; it is named.
+    """
+    before = stored.model_dump(mode="json")
+    for key, value in wanted.items():
+        known: Any = before[key]
+        if key == "hyperparameters":
+            known = {name: known.get(name) for name in value}
+        elif isinstance(value, tuple):
+            known = tuple(known)
+        if known != value:
+            option = OPTION_OF_SETTING.get(key, key.replace("_", "-"))
+            raise UsageError(
+                f"The run was started with {option} {known!r}, not {value!r}; resumed with "
+                "another value it would not be the same run.",
+                f"Leave --{option} out to go on as before, or start a new run with another -o.",
+            )

@@ -1,0 +1,193 @@
+"""Training data from sharp images that simulated microscopes blur as they are drawn."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from focusfix.config import Modality
+from focusfix.data.image_files import list_images
+from focusfix.data.sampling import assign_splits
+from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images
+from focusfix.data.simulate import DefocusSimulator, SimulationSettings
+from focusfix.errors import InputError
+from focusfix.io.image import open_image
+from focusfix.metrics.modality import guess_modality
+from focusfix.training.data_sources import PairSource, count_splits
+from focusfix.training.settings import RunSettings
+
+_UNSHARP_SHARE = 0.15
+_VALIDATION_SEED_STEP = 1
+_GUESSED_FROM = 9
+
+
+class SimulatedData:
+    """Sharp images, blurred by simulated microscopes as they are drawn.
+
+    Parameters
+    ----------
+    folder : Path
+        With the images.
+    settings : RunSettings
+        With ``simulation`` set.
+    pattern : str, optional
+        Glob that file names must match.
+
+    Raises
+    ------
+    InputError
+        If there are no images to train on.
+    """
+
+    def __init__(self, folder: Path, settings: RunSettings, pattern: str | None = None) -> None:
+        self.settings = settings
+        paths = list_sharp_images(folder, pattern)
+        names = {path: path.relative_to(folder).as_posix() for path in paths}
+        split_of_name = assign_splits(
+            list(names.values()),
+            validation_share=settings.validation_share,
+            test_share=settings.test_share,
+            seed=settings.seed,
+            order=settings.split,
+        )
+        self.split_of_path = {path: split_of_name[name] for path, name in names.items()}
+        self.name_of_path = names
+        absorbing = settings.simulation is not None and settings.simulation.brightfield
+        images = read_sharp_images(paths, absorbing=absorbing)
+        self.images = keep_in_focus(images, drop_share=_UNSHARP_SHARE)
+        self.n_unsharp = len(images) - len(self.images)
+        if not self._in_split("train"):
+            raise InputError(
+                f"{folder}: no image is left for training.", "Add images or lower the shares."
+            )
+
+    def _in_split(self, split: str) -> list[SharpImage]:
+        return [image for image in self.images if self.split_of_path[image.path] == split]
+
+    @cached_property
+    def train(self) -> PairSource:
+        """Pairs to learn from."""
+        return self._simulator(self._in_split("train"), self.settings.seed)
+
+    @cached_property
+    def validation(self) -> PairSource | None:
+        """Pairs from images that are kept from training."""
+        images = self._in_split("validation")
+        return (
+            self._simulator(images, self.settings.seed + _VALIDATION_SEED_STEP) if images else None
+        )
+
+    def _simulator(self, images: Sequence[SharpImage], seed: int) -> DefocusSimulator:
+        assert self.settings.simulation is not None
+        areas = [float(image.plane.size) for image in images]
+        planes = [image.plane for image in images]
+        return DefocusSimulator(planes, areas, self.settings.simulation, seed)
+
+    @property
+    def modality(self) -> Modality:
+        """Kind of image that is simulated."""
+        assert self.settings.simulation is not None
+        return "brightfield" if self.settings.simulation.brightfield else "fluorescence"
+
+    @property
+    def split_table(self) -> list[dict[str, str]]:
+        """One row for each image."""
+        return [
+            {"field": self.name_of_path[path], "split": split}
+            for path, split in self.split_of_path.items()
+        ]
+
+    @property
+    def crops_per_epoch(self) -> int:
+        """Crops that cover every training image about once."""
+        area = self.settings.crop_size**2
+        return sum(max(1, image.plane.size // area) for image in self._in_split("train"))
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Fields of the checkpoint header."""
+        simulation = self.settings.simulation
+        assert simulation is not None
+        return {
+            "numerical_aperture": simulation.numerical_aperture,
+            "blur_radius_px": (0.0, simulation.max_blur_radius_px),
+            "trained_on": f"{len(self._in_split('train'))} sharp images, simulated defocus",
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Summarise how the data were understood."""
+        return {
+            "layout": "sharp images, simulated defocus",
+            "fields": len(self.split_of_path),
+            "planes": len(self.images),
+            "left_out_unsharp": self.n_unsharp,
+            "shapes": sorted({f"{i.plane.shape[0]} x {i.plane.shape[1]}" for i in self.images}),
+            "modality": self.modality,
+            "split": count_splits(
+                {self.name_of_path[path]: split for path, split in self.split_of_path.items()}
+            ),
+            "crops_per_epoch": self.crops_per_epoch,
+            "notes": [],
+        }
+
+
+def list_sharp_images(folder: Path, pattern: str | None = None) -> list[Path]:
+    """List the images of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched with its subfolders.
+    pattern : str, optional
+        Glob that file names must match.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    paths = list_images(folder, pattern)
+    if not paths:
+        wanted = f"image that matches {pattern}" if pattern else "TIFF, PNG or JPEG image"
+        raise InputError(f"{folder} holds no {wanted}.", "Name a folder with sharp images.")
+    return paths
+
+
+def plan_simulation(
+    paths: Sequence[Path], *, crop_px: int, in_focus_share: float, modality: str
+) -> SimulationSettings:
+    """Choose the simulated microscopes for sharp images.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The images; a few of them are looked at.
+    crop_px : int
+        Side of the crops; pixels, at least 32.
+    in_focus_share : float
+        Share of pairs whose input is in focus already.
+    modality : str
+        "fluorescence" or "brightfield"; otherwise what most of the images look like.
+
+    Returns
+    -------
+    SimulationSettings
+    """
+    brightfield = modality == "brightfield"
+    if modality not in ("fluorescence", "brightfield"):
+        looked_at = paths[:: max(1, len(paths) // _GUESSED_FROM)]
+        bright = sum(_looks_brightfield(path) for path in looked_at)
+        brightfield = 2 * bright > len(looked_at)
+    return SimulationSettings(
+        crop_px=crop_px, in_focus_share=in_focus_share, brightfield=brightfield
+    )
+
+
+def _looks_brightfield(path: Path) -> bool:
+    with open_image(path) as reader:
+        return guess_modality(reader.read_window(0, slice(None), slice(None))) == "brightfield"
