@@ -192,7 +192,7 @@ def open_writer(path: Path, kind: str, *, bigtiff: bool) -> Any:
     path : Path
         File to create.
     kind : str
-        "imagej", "ome", "shaped" (axes as JSON in the description) or "generic".
+        "imagej", "ome" or "plain".
     bigtiff : bool
         Whether offsets take 64 bits.
 
@@ -202,9 +202,11 @@ def open_writer(path: Path, kind: str, *, bigtiff: bool) -> Any:
         Writer, to be used as a context manager.
     """
     if "kind" in inspect.signature(tifffile.TiffWriter.__init__).parameters:
-        return tifffile.TiffWriter(path, bigtiff=bigtiff, kind=kind)
-    flags = {name: kind == name for name in ("imagej", "ome", "shaped")}
-    return tifffile.TiffWriter(path, bigtiff=bigtiff, **flags)
+        newer = "generic" if kind == "plain" else kind
+        return tifffile.TiffWriter(path, bigtiff=bigtiff, kind=newer)
+    return tifffile.TiffWriter(
+        path, bigtiff=bigtiff, imagej=kind == "imagej", ome=kind == "ome", shaped=False
+    )
 
 
 def _damaged(path: Path, cause: str) -> InputError:

@@ -22,7 +22,7 @@ class TiffPlan:
     Parameters
     ----------
     kind : str
-        "imagej", "ome", "shaped" (plain, axes as JSON in the description) or "generic" (plain).
+        "imagej", "ome" or "plain".
     bigtiff : bool
         Whether offsets take 64 bits.
     compression : str
@@ -104,8 +104,7 @@ def _choose_kind(path: Path, metadata: ImageMetadata, bigtiff: bool, notes: list
         if reason is None:
             return "ome"
         notes.append(f"the output is plain TIFF, because OME-TIFF does not hold {reason}")
-    known = set(metadata.plane_axes) <= set("TZC")
-    return "shaped" if metadata.plane_axes and known else "generic"
+    return "plain"
 
 
 def _why_not_imagej(metadata: ImageMetadata, bigtiff: bool) -> str | None:

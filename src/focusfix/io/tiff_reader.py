@@ -17,7 +17,7 @@ from focusfix.io.tiff_layout import StoredSeries
 from focusfix.io.tiff_metadata import read_metadata
 from focusfix.io.tiff_segments import SegmentStore
 
-_CACHE_BYTES = 128 * 2**20
+_CACHE_BYTES = 256 * 2**20
 
 
 class TiffReader:
@@ -30,7 +30,7 @@ class TiffReader:
     axes : str, optional
         Axes instead of those that the file states.
     cache_bytes : int
-        Decoded segments kept for neighbouring windows; bytes.
+        Decoded segments kept for neighbouring windows at most; bytes.
 
     Raises
     ------

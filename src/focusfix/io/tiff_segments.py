@@ -10,6 +10,9 @@ import numpy as np
 from focusfix.errors import InputError
 from focusfix.io.tiff_layout import StoredSeries
 
+# Decoded segments kept in any case; bytes.
+_LEAST_CACHE_BYTES = 16 * 2**20
+
 # Below this share of the row, rows are read one by one rather than whole.
 _WIDE_SHARE = 0.5
 
@@ -24,8 +27,8 @@ class SegmentStore:
     stored : StoredSeries
         Where its segments lie.
     cache_bytes : int
-        Decoded segments kept; bytes. One row of segments is always kept, since neighbouring
-        windows share it.
+        Decoded segments kept at most; bytes. Kept are those across the plane, over the height of
+        the windows that are read, since the next windows share them; at least one row of them.
 
     Notes
     -----
@@ -44,7 +47,9 @@ class SegmentStore:
         counts = (depth, length, width)
         self._grid = tuple(-(-n // s) for n, s in zip(counts, self._segment, strict=True))
         segment_bytes = prod(self._segment) * samples * stored.dtype.itemsize
-        self._capacity = max(cache_bytes // segment_bytes, self._grid[2] * separate, 1)
+        self._row_segments = self._grid[2] * separate
+        self._most = max(cache_bytes // segment_bytes, self._row_segments)
+        self._capacity = min(self._most, max(_LEAST_CACHE_BYTES // segment_bytes, 1))
 
     def read_block(
         self, page: int, separate: int, depth: int, rows: range, columns: range, samples: range
@@ -125,6 +130,8 @@ class SegmentStore:
     ) -> None:
         tall, wide = self._segment[1:]
         picked = slice(samples.start, samples.stop)
+        n_rows = -(-rows.stop // tall) - rows.start // tall
+        self._capacity = min(self._most, max(self._capacity, n_rows * self._row_segments))
         layer = (separate * self._grid[0] + depth // self._segment[0]) * self._grid[1]
         for i in range(rows.start // tall, -(-rows.stop // tall)):
             top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)

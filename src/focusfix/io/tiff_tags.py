@@ -1,5 +1,6 @@
 """Metadata of an image in the words of a TIFF writer, for each kind of file."""
 
+import json
 from typing import Any
 
 from focusfix.io.metadata import ImageMetadata
@@ -22,7 +23,7 @@ def writer_tags(metadata: ImageMetadata, kind: str) -> dict[str, Any]:
     metadata : ImageMetadata
         The image.
     kind : str
-        "imagej", "ome", "shaped" or "generic".
+        "imagej", "ome" or "plain".
 
     Returns
     -------
@@ -33,8 +34,7 @@ def writer_tags(metadata: ImageMetadata, kind: str) -> dict[str, Any]:
     words: dict[str, Any] = {
         "imagej": _imagej_tags,
         "ome": _ome_tags,
-        "shaped": _shaped_tags,
-        "generic": _generic_tags,
+        "plain": _plain_tags,
     }[kind](metadata)
     colormap = metadata.extras.get("colormap")
     if colormap is not None and _takes_colormap(metadata, kind):
@@ -56,7 +56,7 @@ def _takes_colormap(metadata: ImageMetadata, kind: str) -> bool:
 def _imagej_tags(metadata: ImageMetadata) -> dict[str, Any]:
     stored = metadata.extras if metadata.format == "imagej" else {}
     words = {key: _ascii(value) for key, value in stored.items() if key not in _DERIVED_WORDS}
-    axes = metadata.axes if metadata.samples > 1 else metadata.axes.removesuffix("S")
+    axes = metadata.axes.removesuffix("S") + "S"
     unit = stored.get("unit") if isinstance(stored.get("unit"), str) else None
     if metadata.pixel_size_um is not None or metadata.z_spacing_um is not None:
         unit = unit if unit and unit.lower() in MICROMETRES else "micron"
@@ -138,8 +138,22 @@ def _ome_channels(metadata: ImageMetadata) -> list[dict[str, str]]:
     return channels if any(channels) else []
 
 
-def _shaped_tags(metadata: ImageMetadata) -> dict[str, Any]:
-    axes = metadata.axes if metadata.samples > 1 else metadata.axes.removesuffix("S")
+def _plain_tags(metadata: ImageMetadata) -> dict[str, Any]:
+    unit = {2: "inch", 3: "cm"}.get(metadata.resolution.unit) if metadata.resolution else None
+    words: dict[str, Any] = {"metadata": None, **_resolution(metadata, unit, _CENTIMETRE)}
+    known = set(metadata.plane_axes) <= set("TZC")
+    text = _axes_description(metadata) if metadata.plane_axes and known else metadata.description
+    if text is not None:
+        words["description"] = text.encode()
+    return words
+
+
+def _axes_description(metadata: ImageMetadata) -> str:
+    """Say shape and axes in the JSON that tifffile reads too.
+
+    The writer's own way of doing so would lay out images of one column otherwise.
+    """
+    n_axes = len(metadata.plane_axes) + (3 if metadata.samples > 1 else 2)
     optional = {
         "description": metadata.description,
         "spacing_um": metadata.z_spacing_um,
@@ -147,19 +161,7 @@ def _shaped_tags(metadata: ImageMetadata) -> dict[str, Any]:
         "channel_names": metadata.channel_names,
     }
     words = {key: value for key, value in optional.items() if value is not None}
-    return {"metadata": {"axes": axes, **words}, **_plain_resolution(metadata)}
-
-
-def _generic_tags(metadata: ImageMetadata) -> dict[str, Any]:
-    words: dict[str, Any] = {"metadata": None, **_plain_resolution(metadata)}
-    if metadata.description is not None:
-        words["description"] = metadata.description.encode()
-    return words
-
-
-def _plain_resolution(metadata: ImageMetadata) -> dict[str, Any]:
-    unit = {2: "inch", 3: "cm"}.get(metadata.resolution.unit) if metadata.resolution else None
-    return _resolution(metadata, unit, _CENTIMETRE)
+    return json.dumps({"shape": metadata.shape[:n_axes], "axes": metadata.axes[:n_axes], **words})
 
 
 def _resolution(metadata: ImageMetadata, unit: str | None, code: int) -> dict[str, Any]:

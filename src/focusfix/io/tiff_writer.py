@@ -50,9 +50,6 @@ def write_tiff(
         If the bands do not make up the image.
     """
     plan = plan_tiff(path, metadata, compression=compression, bigtiff_bytes=bigtiff_bytes)
-    shape = (
-        metadata.shape if "S" not in metadata.axes or metadata.samples > 1 else metadata.shape[:-1]
-    )
     strips = cut_strips(bands, metadata, plan.chunk_rows)
     with partial_file(path) as partial:
         writer = open_writer(partial, plan.kind, bigtiff=plan.bigtiff)
@@ -60,7 +57,7 @@ def write_tiff(
             writer.write(
                 # Unlike a generator, a map is not closed by the writer, so its end can be checked.
                 map(strip_encoder(plan.compression), strips),
-                shape=shape,
+                shape=_stored_shape(metadata, plan.kind),
                 dtype=metadata.dtype,
                 rowsperstrip=plan.strip_rows,
                 software="focusfix",
@@ -72,6 +69,14 @@ def write_tiff(
         finally:
             writer.filehandle.close()
     return plan.notes
+
+
+def _stored_shape(metadata: ImageMetadata, kind: str) -> tuple[int, ...]:
+    """Give grey ImageJ images the axis S, without which tifffile drops an X of size 1."""
+    grey = metadata.shape[: len(metadata.plane_axes) + 2]
+    if metadata.samples > 1:
+        return metadata.shape
+    return (*grey, 1) if kind == "imagej" else grey
 
 
 def _layout_words(metadata: ImageMetadata, compression: str) -> dict[str, Any]:
