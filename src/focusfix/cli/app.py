@@ -6,13 +6,12 @@ import typer
 
 from focusfix import __version__
 from focusfix.cli import deblur, doctor, info, models, synthesize_blur, train
-from focusfix.cli.command import format_examples
+from focusfix.cli.command import format_examples, show_help_without_command
 
 app = typer.Typer(
     name="focusfix",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     epilog=format_examples(
         (
             ("make an out-of-focus image sharp", "focusfix deblur in.tif -o out.tif"),
@@ -22,20 +21,10 @@ app = typer.Typer(
 )
 
 
-def _print_version(value: bool) -> None:
-    if value:
-        typer.echo(f"focusfix {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
+@app.callback(invoke_without_command=True)
 def describe(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
-    ] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Take microscopy images out of blur, or blur them on purpose.
 
@@ -43,6 +32,10 @@ def describe(
     usage; 3 bad input; 4 model or device; 5 out of memory; 6 output exists or cannot be written;
     7 part of a batch failed; 130 and 143 interrupted.
     """
+    if version:
+        typer.echo(f"focusfix {__version__}")
+        raise typer.Exit
+    show_help_without_command(context)
 
 
 deblur.register(app)

@@ -1,6 +1,7 @@
 """A series of blurred images: its jobs, and the manifest that makes it training data."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def check_distances(distances: Sequence[float]) -> list[float]:
     if not distances:
         raise UsageError("No distance from focus was given.", "Give one with --dz-um, such as 10.")
     labels = [format_distance(dz_um) for dz_um in distances]
-    if len(set(labels)) < len(labels) or any(abs(dz_um) == float("inf") for dz_um in distances):
+    if len(set(labels)) < len(labels) or not all(map(math.isfinite, distances)):
         raise UsageError(
             f"--dz-um takes distances that differ, not {', '.join(labels)}.",
             "Give each distance once.",

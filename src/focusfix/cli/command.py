@@ -78,6 +78,12 @@ def format_examples(examples: Examples) -> str:
     return "\n".join(lines)
 
 
+def show_help_without_command(context: typer.Context) -> None:
+    """Print the help of a group of commands if none of them was given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
 def _context_parameter() -> inspect.Parameter:
     return inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 

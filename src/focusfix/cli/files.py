@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from focusfix.cli.console import Console
 from focusfix.cli.options import BatchOptions
 from focusfix.cli.sidecar import write_record
-from focusfix.errors import BatchError, DeviceError, FocusfixError, UsageError
+from focusfix.errors import (
+    BatchError,
+    DeviceError,
+    FocusfixError,
+    InputError,
+    OutOfMemoryError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from focusfix.io.batch import Job
@@ -121,9 +128,10 @@ def process_jobs(
         console.detail(f"{number} of {len(jobs)}: {job.source}")
         try:
             record = process(job)
-        except FocusfixError as error:
+        except FocusfixError as raised:
+            error = _naming(job.source, raised)
             if len(jobs) == 1 or isinstance(error, DeviceError):
-                raise
+                raise error from raised
             console.error(error)
             record = _failure(job.source, error)
             result.failures.append(record)
@@ -145,6 +153,14 @@ def _print_record(record: Record, console: Console, show: Callable[[Record], str
 def show_output(record: Record) -> str:
     """Show the path of the file that was made."""
     return str(record["output"])
+
+
+def _naming(source: Path, error: FocusfixError) -> FocusfixError:
+    """Say which file an error is about, where its message does not."""
+    about_file = isinstance(error, InputError | UsageError | OutOfMemoryError)
+    if not about_file or str(source) in error.cause:
+        return error
+    return type(error)(f"{source}: {error.cause}", error.fix)
 
 
 def _failure(source: Path, error: FocusfixError) -> Record:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from focusfix.cli.command import add_command
+from focusfix.cli.command import add_command, show_help_without_command
 from focusfix.cli.console import Console
 from focusfix.cli.options import ConsoleOptions, JsonOption
 from focusfix.cli.tables import format_facts, format_table
@@ -41,7 +41,10 @@ class PathOptions(ConsoleOptions, JsonOption):
 
 
 def run_list(options: ListOptions, console: Console) -> None:
-    """List the weights that --model can name, and the networks that can be trained."""
+    """List weights and networks.
+
+    Weights are what --model can name; networks are what can be trained.
+    """
     from focusfix.io.weights import list_weights
     from focusfix.models.registry import list_entries
 
@@ -67,7 +70,10 @@ def run_list(options: ListOptions, console: Console) -> None:
 
 
 def run_show(options: NameOptions, console: Console) -> None:
-    """Show what some weights were trained on and what they reach: their header and model card."""
+    """Show the model card of weights.
+
+    Says what they were trained on, for which images, what they reach and where their limits are.
+    """
     from focusfix.io.checkpoint import read_header
     from focusfix.io.weights import find_weights
 
@@ -85,7 +91,10 @@ def run_show(options: NameOptions, console: Console) -> None:
 
 
 def run_verify(options: ListOptions, console: Console) -> None:
-    """Compare all weights with the checksums beside them; exit 4 if one differs or is missing."""
+    """Compare weights with their checksums.
+
+    The list SHA256SUMS lies beside the weights. Exits with 4 if a file differs or is missing.
+    """
     from focusfix.io.weights import verify_weights
 
     found = verify_weights()
@@ -104,7 +113,10 @@ def run_verify(options: ListOptions, console: Console) -> None:
 
 
 def run_path(options: PathOptions, console: Console) -> None:
-    """Print the file of some weights, or the folders that are searched for weights."""
+    """Print where weights are.
+
+    Without a name, prints the folders that are searched, in order.
+    """
     from focusfix.io.weights import find_weights, weights_folders
 
     if options.name is not None:
@@ -126,7 +138,7 @@ def run_path(options: PathOptions, console: Console) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command and its subcommands to the app."""
-    models = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    models = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
     add_command(
         models, "list", ListOptions, run_list,
         examples=(("what is there", "focusfix models list"),),
@@ -143,6 +155,7 @@ def register(app: typer.Typer) -> None:
         models, "path", PathOptions, run_path,
         examples=(("where to copy weights from", "focusfix models path fluorescence"),),
     )  # fmt: skip
+    models.callback()(show_help_without_command)
     app.add_typer(models, name="models", help="List, show and verify weights.")
 
 

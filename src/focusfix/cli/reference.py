@@ -76,7 +76,9 @@ def _describe_tree(command: Any, context: typer.Context) -> Iterator[str]:
 
 
 def _describe(command: Any, context: typer.Context) -> str:
-    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    pieces = [f"[{each.metavar}]..." if each.nargs == -1 else each.metavar for each in arguments]
+    usage = " ".join([context.command_path, "[OPTIONS]", *pieces])
     examples = cleandoc(command.epilog).partition("Examples:\n")[2]
     lines = [
         f"## {context.command_path}",

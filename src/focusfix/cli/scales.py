@@ -46,24 +46,21 @@ def fit_scales(
     Raises
     ------
     InputError
-        As :func:`focusfix.engine.survey.survey_source`; the message names the file.
+        As :func:`focusfix.engine.survey.survey_source`.
     """
     from focusfix.engine.survey import survey_source
     from focusfix.operations import ReaderSource
 
     source = ReaderSource(reader)
-    try:
-        survey = survey_source(
-            source,
-            source.channel_of_plane,
-            low=choice.header.intensity.low_percentile,
-            high=choice.header.intensity.high_percentile,
-            camera_offset=camera_offset,
-            nan_policy=nan_policy.value,
-            copied_samples=source.copied_samples,
-        )
-    except InputError as error:
-        raise _naming(reader, error) from error
+    survey = survey_source(
+        source,
+        source.channel_of_plane,
+        low=choice.header.intensity.low_percentile,
+        high=choice.header.intensity.high_percentile,
+        camera_offset=camera_offset,
+        nan_policy=nan_policy.value,
+        copied_samples=source.copied_samples,
+    )
     if normalize is Normalization.AUTO:
         return survey
     low, high = pixel_range(reader.metadata)
@@ -102,15 +99,12 @@ def unit_scales(reader: "ImageReader", nan_policy: NanPolicy) -> "tuple[Intensit
     source = ReaderSource(reader)
     if source.dtype.kind != "f":
         return (IntensityScale(offset=0.0, gain=1.0),) * source.n_planes
-    try:
-        survey = survey_source(
-            source,
-            source.channel_of_plane,
-            nan_policy=nan_policy.value,
-            copied_samples=source.copied_samples,
-        )
-    except InputError as error:
-        raise _naming(reader, error) from error
+    survey = survey_source(
+        source,
+        source.channel_of_plane,
+        nan_policy=nan_policy.value,
+        copied_samples=source.copied_samples,
+    )
     return tuple(replace(scale, offset=0.0, gain=1.0) for scale in survey.scales)
 
 
@@ -161,8 +155,3 @@ def tell_findings(
             f"{reader.path}: {n_gaps} pixels that are NaN or Inf were replaced by the median "
             "of their channel"
         )
-
-
-def _naming(reader: "ImageReader", error: InputError) -> InputError:
-    path = str(reader.path)
-    return error if path in error.cause else InputError(f"{path}: {error.cause}", error.fix)
