@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -69,12 +70,13 @@ def run(options: TrainOptions, console: Console) -> None:
             cache_bytes=options.cache_mb * _BYTES_PER_MB,
             on_progress=advance,
         )
-    _tell_plan(plan, console)
-    if options.dry_run:
-        _print_plan(plan, options, console)
-    elif folder is not None:
-        result = _train(plan, folder, device, console, resume=options.resume)
-        _print_result(result, folder, options, console)
+    with closing(plan.data):
+        _tell_plan(plan, console)
+        if options.dry_run:
+            _print_plan(plan, options, console)
+        elif folder is not None:
+            result = _train(plan, folder, device, console, resume=options.resume)
+            _print_result(result, folder, options, console)
 
 
 def _check_combination(options: TrainOptions) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from focusfix.data.focus_series import FocusSeries, PlaneSource, join_names
@@ -36,7 +36,8 @@ def index_manifest(
     path : Path
         With the columns ``path`` (relative to the manifest), ``field`` and ``z_index``, and
         optionally ``channel``, ``z_um``, ``split``, ``well``, ``plane`` (position in a file of
-        several planes) and ``focal_level`` (the z_index in focus).
+        several planes; left out, it is that of the channel) and ``focal_level`` (the z_index in
+        focus).
     axes : str, optional
         Axes to read the files with instead of those that they state.
 
@@ -113,8 +114,7 @@ def _series_of(
 ) -> FocusSeries:
     ordered = sorted(planes, key=lambda plane: plane.z_level)
     first = metadata[ordered[0].source.path]
-    for plane in ordered:
-        _check_plane(path, plane, metadata[plane.source.path], first)
+    sources = tuple(_locate(path, p, metadata[p.source.path], first) for p in ordered)
     size, row = first.pixel_size_um, ordered[0].row
     focal_level = _agreed(path, ordered, "focal_level")
     if focal_level is not None:
@@ -122,7 +122,7 @@ def _series_of(
     return FocusSeries(
         field=row["field"],
         channel=row.get("channel", ""),
-        planes=tuple(plane.source for plane in ordered),
+        planes=sources,
         z_levels=tuple(plane.z_level for plane in ordered),
         shape_yx=first.shape_yx,
         samples=intensity_samples(first),
@@ -134,20 +134,11 @@ def _series_of(
     )
 
 
-def _check_plane(
+def _locate(
     path: Path, plane: _Plane, metadata: ImageMetadata, expected: ImageMetadata
-) -> None:
+) -> PlaneSource:
+    """Find the plane that a row means in its file, and check its shape."""
     where = f"{path}, line {plane.line}: {plane.source.path}"
-    if plane.source.plane >= metadata.n_planes or plane.source.plane < 0:
-        raise InputError(
-            f"{where} has {metadata.n_planes} planes, no plane {plane.source.plane}.",
-            "Count planes from 0.",
-        )
-    if metadata.n_planes > 1 and not plane.row.get("plane"):
-        raise InputError(
-            f"{where} holds {metadata.n_planes} planes ({metadata.axes}).",
-            "Add a column named plane, counted from 0, that says which one is meant.",
-        )
     found = (metadata.shape_yx, intensity_samples(metadata))
     if found != (expected.shape_yx, intensity_samples(expected)):
         raise InputError(
@@ -155,6 +146,27 @@ def _check_plane(
             f"{plane.row['field']} has {expected.shape_yx[0]} x {expected.shape_yx[1]}.",
             "All planes of a field must have the same shape.",
         )
+    if metadata.n_planes == 1 or plane.row.get("plane"):
+        position = plane.source.plane
+    else:
+        position = _position_of_channel(metadata, plane.row.get("channel", ""))
+    if not 0 <= position < metadata.n_planes:
+        raise InputError(
+            f"{where} holds {metadata.n_planes} planes ({metadata.axes}); which one is meant is "
+            "not said, or it is not there.",
+            "Add a column named plane, counted from 0.",
+        )
+    return replace(plane.source, plane=position)
+
+
+def _position_of_channel(metadata: ImageMetadata, channel: str) -> int:
+    """Find the plane of a channel in a file that has one plane for each; -1 if it is unclear."""
+    if metadata.n_planes != metadata.axis_size("C"):
+        return -1
+    names = metadata.channel_names or ()
+    if channel in names:
+        return names.index(channel)
+    return int(channel) if channel.isdecimal() else -1
 
 
 def _agreed(path: Path, planes: Sequence[_Plane], column: str) -> str | None:

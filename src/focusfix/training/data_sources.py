@@ -59,6 +59,9 @@ class TrainingData(Protocol):
     def card(self) -> dict[str, Any]:
         """What the model card will say of the data: fields of the checkpoint header."""
 
+    def close(self) -> None:
+        """Release all files."""
+
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood, for people and as JSON."""
 

@@ -117,6 +117,10 @@ class SeriesData:
             "trained_on": f"{n_fields} fields, {self.index.layout}",
         }
 
+    def close(self) -> None:
+        """Release all files."""
+        self._planes.close()
+
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood."""
         series = self.index.series

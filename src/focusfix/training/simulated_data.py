@@ -114,6 +114,9 @@ class SimulatedData:
             "trained_on": f"{len(self._in_split('train'))} sharp images, simulated defocus",
         }
 
+    def close(self) -> None:
+        """Do nothing: all images are in memory."""
+
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood."""
         return {
