@@ -73,9 +73,7 @@ class PercentileSample:
         values = np.concatenate(self._kept)
         self._kept = [values]
         extremes = {0.0: self._minimum, 100.0: self._maximum}
-        return tuple(
-            extremes[p] if p in extremes else float(np.percentile(values, p)) for p in wanted
-        )
+        return tuple(extremes[p] if p in extremes else _interpolate(values, p) for p in wanted)
 
     def _count(self, window: Pixels) -> None:
         bounds = np.iinfo(window.dtype)
@@ -115,3 +113,8 @@ def _histogram_percentile(counts: npt.NDArray[np.int64], percentile: float) -> f
     first = int(np.searchsorted(cumulated, below, side="right"))
     second = int(np.searchsorted(cumulated, above, side="right"))
     return first + (rank - below) * (second - first)
+
+
+def _interpolate(values: npt.NDArray[np.float64], percentile: float) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.percentile(values, percentile))

@@ -38,6 +38,33 @@ class PixelSource(Protocol):
         """Return stored intensities, shape (rows, columns, samples)."""
 
 
+class ArraySource:
+    """An image that is in memory already.
+
+    Parameters
+    ----------
+    planes : ndarray, shape (planes, Y, X, samples)
+        Intensities; not copied.
+
+    Raises
+    ------
+    ValueError
+        If there are not four axes, or one of them is empty.
+    """
+
+    def __init__(self, planes: Pixels) -> None:
+        if planes.ndim != 4 or planes.size == 0:
+            raise ValueError(f"expected (planes, Y, X, samples), not an array of {planes.shape}")
+        self._planes = planes
+        self.n_planes, height, width, self.samples = planes.shape
+        self.shape_yx = (height, width)
+        self.dtype: np.dtype[Any] = planes.dtype
+
+    def read_window(self, plane: int, rows: slice, columns: slice) -> Pixels:
+        """Return a view of a window, shape (rows, columns, samples)."""
+        return self._planes[plane, rows, columns]
+
+
 @dataclass(frozen=True)
 class Rows:
     """Consecutive rows of one plane.

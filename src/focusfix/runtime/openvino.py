@@ -27,13 +27,7 @@ _TRACED_PX, _CHECKED_PX = 64, 128
 
 
 def is_installed() -> bool:
-    """Tell whether the package ``openvino`` can be imported.
-
-    Returns
-    -------
-    bool
-        Without importing it.
-    """
+    """Tell, without importing it, whether there is a package ``openvino``."""
     return find_spec("openvino") is not None
 
 
@@ -95,7 +89,7 @@ def relative_difference(compute: TileCall, expected: TileCall, *, stride_px: int
     Parameters
     ----------
     compute, expected : callable
-        Map (1, 1, Y, X) float32 to the same shape.
+        Map tiles to tiles.
     stride_px : int
         Grid that Y and X must be multiples of; pixels.
 
@@ -118,8 +112,7 @@ def _convert(network: Restorer) -> Any:
     example = torch.zeros((1, 1, side, side))
     front_end = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.inference_mode():
-        # Tracing freezes checks of the tile's size; that the result holds for other sizes is
-        # what the comparison with torch on another size is for.
+        # Tracing freezes checks of the tile's size; the comparison with torch uses another size.
         warnings.filterwarnings("ignore", message="Converting a tensor to a Python boolean")
         warnings.simplefilter("ignore", DeprecationWarning)
         decoder = TorchScriptPythonDecoder(network, example_input=example)

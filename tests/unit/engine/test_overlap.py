@@ -1,0 +1,91 @@
+"""Running a generator ahead in a thread: order, errors, early ends, bounded numbers."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from focusfix.engine.overlap import run_ahead
+from focusfix.errors import InputError
+
+NAME = "focusfix-test"
+
+
+def _threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == NAME]
+
+
+def test_items_arrive_in_order_and_the_thread_ends() -> None:
+    assert list(run_ahead(iter(range(50)), name=NAME)) == list(range(50))
+    assert _threads() == []
+
+
+def test_errors_keep_their_place_and_type() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise InputError("Something is wrong.", "Do something.")
+
+    items = run_ahead(failing(), name=NAME)
+    assert next(items) == 1
+    with pytest.raises(InputError, match="Something is wrong"):
+        next(items)
+    assert _threads() == []
+
+
+def test_closing_early_stops_the_thread_and_closes_the_source() -> None:
+    closed_in: list[str] = []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed_in.append(threading.current_thread().name)
+
+    items = run_ahead(endless(), name=NAME)
+    next(items)
+    items.close()
+    assert closed_in == [NAME]
+    assert _threads() == []
+
+
+def test_an_error_while_closing_does_not_hang() -> None:
+    def stubborn() -> Iterator[int]:
+        try:
+            yield 0
+            yield 1
+        finally:
+            raise ValueError("cannot close")
+
+    items = run_ahead(stubborn(), name=NAME)
+    next(items)
+    items.close()
+    assert _threads() == []
+
+
+@pytest.mark.parametrize("capacity", [1, 2, 5])
+def test_no_more_items_exist_than_the_capacity(capacity: int) -> None:
+    alive, most = 0, 0
+    lock = threading.Lock()
+
+    def counted() -> Iterator[int]:
+        nonlocal alive, most
+        for item in range(30):
+            with lock:
+                alive += 1
+                most = max(most, alive)
+            yield item
+
+    for _ in run_ahead(counted(), capacity=capacity, name=NAME):
+        threading.Event().wait(0.001)
+        with lock:
+            alive -= 1
+    assert most <= capacity
+
+
+def test_chains_of_threads_end_together() -> None:
+    inner = run_ahead(iter(range(1000)), name=NAME)
+    outer = run_ahead(inner, name=NAME)
+    assert next(outer) == 0
+    outer.close()
+    assert _threads() == []
