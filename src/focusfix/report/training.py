@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SMOOTHED_POINTS = 200
 _CROP_INCHES = 2.2
+_STRIP_INCHES = 2.45
 _DPI = 100
 _TITLES = ("out of focus", "restored", "in focus")
 _INPUT_COLOUR, _OUTPUT_COLOUR, _LOSS_COLOUR = "0.5", "tab:orange", "tab:blue"
@@ -81,6 +82,7 @@ def write_loss_curve(path: Path, loss: Curve, psnr_db: Curve, input_psnr_db: flo
     if psnr_db.steps:
         _draw_validation(axes[1], psnr_db, input_psnr_db)
     axes[-1].set_xlabel("step")
+    figure.subplots_adjust(left=0.13, right=0.98, top=0.97, bottom=0.09 if psnr_db.steps else 0.16)
     _save(figure, path)
 
 
@@ -135,8 +137,10 @@ def write_preview(path: Path, rows: Sequence[PreviewRow]) -> None:
     OutputError
         If the file cannot be written.
     """
-    figure = _new_figure(3 * _CROP_INCHES, len(rows) * (_CROP_INCHES + 0.25))
+    figure = _new_figure(3 * _CROP_INCHES, len(rows) * _STRIP_INCHES)
     grid = figure.subplots(len(rows), 3, squeeze=False)
+    title_share = 1 - _CROP_INCHES / _STRIP_INCHES
+    figure.subplots_adjust(0.01, 0.01, 0.99, 1 - title_share / len(rows), 0.03, title_share)
     for axes, row in zip(grid, rows, strict=True):
         low, high = (float(v) for v in np.percentile(row.in_focus, [0.5, 99.8]))
         psnrs = (f" {row.input_psnr_db:.1f} dB", f" {row.psnr_db:.1f} dB", "")
@@ -151,7 +155,7 @@ def _new_figure(width: float, height: float) -> "Figure":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=_DPI)
     FigureCanvasAgg(figure)
     return figure
 

@@ -1,0 +1,103 @@
+import pytest
+import torch
+from torch import nn
+
+from focusfix.errors import InputError, ModelError
+from focusfix.training.fit import Batch, FitSettings, Trainer, learning_rate_at, prefetch
+
+
+def objective(network, batch):
+    return (network(batch.inputs) - batch.targets).square().mean()
+
+
+def batch_of(step):
+    generator = torch.Generator().manual_seed(step)
+    inputs = torch.rand((2, 1, 8, 8), generator=generator)
+    return Batch(inputs, 2 * inputs)
+
+
+def make_trainer(steps=6, **changes):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    return Trainer(network, objective, FitSettings(steps=steps, **changes))
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("step", "rate"), [(0, 0.25), (3, 1.0), (40, 1.0), (70, 1.0), (85, 0.505), (99, 0.0127133)]
+)
+def test_rate_rises_stays_and_falls(step, rate):
+    settings = FitSettings(steps=100, learning_rate=1.0, warmup_steps=4, decay_share=0.3)
+    assert learning_rate_at(step, settings) == pytest.approx(rate, abs=1e-4)
+
+
+def test_state_continues_exactly(tmp_path):
+    straight = make_trainer()
+    for step in range(6):
+        straight.learn(batch_of(step))
+    stopped = make_trainer()
+    for step in range(3):
+        stopped.learn(batch_of(step))
+    stopped.save_state(tmp_path / "state", {"waited": 2})
+    resumed = make_trainer()
+    assert resumed.load_state(tmp_path / "state") == {"waited": 2}
+    assert resumed.step == 3
+    for step in range(3, 6):
+        resumed.learn(batch_of(step))
+    assert same(straight.network.state_dict(), resumed.network.state_dict())
+    assert same(straight.average, resumed.average)
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_average_follows_the_weights():
+    trainer = make_trainer(average_decay=0.0)
+    trainer.learn(batch_of(0))
+    assert same(trainer.average, trainer.network.state_dict())
+
+
+def test_states_that_do_not_fit(tmp_path):
+    trainer = make_trainer()
+    with pytest.raises(ModelError, match="no training state"):
+        trainer.load_state(tmp_path / "none")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ModelError, match="no training state"):
+        trainer.load_state(tmp_path / "text")
+    trainer.save_state(tmp_path / "state")
+    other = Trainer(nn.Conv2d(1, 1, 3), objective, FitSettings(steps=1))
+    with pytest.raises(ModelError, match="another network"):
+        other.load_state(tmp_path / "state")
+
+
+def test_a_loss_that_explodes_stops_before_the_step():
+    trainer = make_trainer()
+    before = {name: value.clone() for name, value in trainer.network.named_parameters()}
+    bad = Batch(batch_of(0).inputs, torch.full((2, 1, 8, 8), torch.inf))
+    with pytest.raises(InputError, match="loss became inf at step 1"):
+        trainer.learn(bad)
+    assert same(before, dict(trainer.network.named_parameters()))
+
+
+def test_prefetch_keeps_the_order_and_stops_when_closed():
+    made = []
+
+    def source(step):
+        made.append(step)
+        return batch_of(step)
+
+    batches = prefetch(source, 2, 100, ahead=3)
+    found = [next(batches) for _ in range(4)]
+    batches.close()
+    assert all(torch.equal(found[i].inputs, batch_of(2 + i).inputs) for i in range(4))
+    assert made == sorted(made)
+    assert len(made) <= 7
+
+
+def test_prefetch_hands_on_errors():
+    def source(step):
+        raise InputError(f"step {step}.", "None.")
+
+    with pytest.raises(InputError, match="step 0"):
+        next(prefetch(source, 0, 5))
