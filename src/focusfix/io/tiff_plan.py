@@ -132,17 +132,23 @@ def _why_not_ome(metadata: ImageMetadata) -> str | None:
 def _choose_compression(metadata: ImageMetadata, wanted: str, kind: str, notes: list[str]) -> str:
     if wanted == "none" or (wanted == "auto" and metadata.compression is None):
         return "none"
-    chosen = wanted
     if wanted == "auto":
-        stored = str(metadata.compression)
-        chosen = stored if stored in _LOSSLESS else "deflate"
-        if metadata.dtype.name not in _IMAGEJ_TYPES:
-            notes.append(
-                f"the output is not compressed, because Fiji reads {metadata.dtype.name} only so"
-            )
+        reason = _why_not_compressed(metadata)
+        if reason is not None:
+            notes.append(f"the output is not compressed, because Fiji misreads compressed {reason}")
             return "none"
+    stored = metadata.compression if wanted == "auto" else wanted
+    chosen = stored if stored in _LOSSLESS else "deflate"
     if chosen == "zstd" and kind == "imagej":
         chosen = "deflate"
-    if wanted == "auto" and chosen != metadata.compression:
-        notes.append(f"the compression {metadata.compression} becomes {chosen}, without loss")
+    if chosen != stored:
+        notes.append(f"the compression {stored} becomes {chosen}, without loss")
     return chosen
+
+
+def _why_not_compressed(metadata: ImageMetadata) -> str | None:
+    if metadata.dtype.name in ("float16", "float64"):
+        return f"pixels of type {metadata.dtype.name}"
+    if metadata.samples > 1 and metadata.n_planes > 1 and metadata.dtype.itemsize > 1:
+        return f"stacks of RGB of type {metadata.dtype.name}"
+    return None

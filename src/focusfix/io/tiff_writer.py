@@ -56,7 +56,7 @@ def write_tiff(
         try:
             writer.write(
                 # Unlike a generator, a map is not closed by the writer, so its end can be checked.
-                map(strip_encoder(plan.compression), strips),
+                map(strip_encoder(metadata, plan.compression), strips),
                 shape=_stored_shape(metadata, plan.kind),
                 dtype=metadata.dtype,
                 rowsperstrip=plan.strip_rows,
@@ -87,13 +87,18 @@ def _layout_words(metadata: ImageMetadata, compression: str) -> dict[str, Any]:
         words["photometric"] = "minisblack"
     if compression != "none":
         words["compression"] = compression
-        words["predictor"] = 2 if _differs(metadata.dtype, compression) else None
+        words["predictor"] = 2 if _differs(metadata, compression) else None
     return words
 
 
-def _differs(dtype: np.dtype[Any], compression: str) -> bool:
-    """Whether neighbouring pixels are subtracted before compression."""
-    return compression == "lzw" and dtype.kind in "iu" and dtype.itemsize <= 2
+def _differs(metadata: ImageMetadata, compression: str) -> bool:
+    """Whether neighbouring pixels are subtracted before compression.
+
+    ImageJ adds them up again for LZW only, on 8 and 16 bits of grey and on 8 bits of colour.
+    """
+    most = 1 if metadata.samples > 1 else 2
+    dtype = metadata.dtype
+    return compression == "lzw" and dtype.kind in "iu" and dtype.itemsize <= most
 
 
 def cut_strips(
@@ -151,11 +156,13 @@ def cut_strips(
         raise ValueError("there are more bands than the image has rows")
 
 
-def strip_encoder(compression: str) -> Callable[[np.ndarray], bytes]:
+def strip_encoder(metadata: ImageMetadata, compression: str) -> Callable[[np.ndarray], bytes]:
     """Return the function that turns strips into the bytes of the file.
 
     Parameters
     ----------
+    metadata : ImageMetadata
+        Pixel type and samples of the strips.
     compression : str
         "none", "lzw", "deflate" or "zstd".
 
@@ -172,8 +179,9 @@ def strip_encoder(compression: str) -> Callable[[np.ndarray], bytes]:
         "zstd": imagecodecs.zstd_encode,
     }[compression]
 
+    differs = _differs(metadata, compression)
+
     def encode_strip(strip: np.ndarray) -> bytes:
-        differs = _differs(strip.dtype, compression)
         coded = imagecodecs.delta_encode(strip, axis=-2) if differs else strip
         return bytes(encode(coded.tobytes()))
 

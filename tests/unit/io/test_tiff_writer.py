@@ -196,12 +196,16 @@ def test_compression_is_kept_unless_it_loses_or_does_not_fit(
     assert any("becomes" in note for note in plan.notes) == said
 
 
-@pytest.mark.parametrize("dtype", ["uint32", "float64", "float16"])
-def test_types_that_imagej_reads_uncompressed_only_are_not_compressed(tmp_path, dtype):
-    metadata = ImageMetadata("YX", (4, 5), np.dtype(dtype), format="ome", compression="lzw")
+@pytest.mark.parametrize(
+    ("axes", "shape", "dtype"),
+    [("YX", (4, 5), "float64"), ("YX", (4, 5), "float16"), ("ZYXS", (2, 4, 5, 3), "uint16")],
+)
+def test_what_fiji_misreads_compressed_is_not_compressed(tmp_path, axes, shape, dtype):
+    metadata = ImageMetadata(axes, shape, np.dtype(dtype), format="ome", compression="lzw")
     plan = plan_tiff(tmp_path / "a.tif", metadata)
     assert plan.compression == "none"
     assert any("not compressed" in note for note in plan.notes)
+    assert plan_tiff(tmp_path / "a.tif", metadata, compression="lzw").compression == "lzw"
 
 
 def test_an_unknown_compression_is_a_mistake_of_the_caller(tmp_path):
