@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.errors import OutOfMemoryError
+
 
 def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
     tifffile.imwrite(path, pixels, **options)
@@ -180,6 +182,17 @@ def test_halo_below_the_reach(run_cli, image, tiny_weights):
     assert done.code == 2
     assert "--halo 4 is less than the network's reach" in done.err
     assert not output.exists()
+
+
+def test_memory_that_does_not_suffice(run_cli, image, tiny_weights, monkeypatch):
+    def refuse(self, tiles):  # noqa: ARG001 - signature of the method it stands in for
+        raise OutOfMemoryError("No memory.", "Buy some.")
+
+    monkeypatch.setattr("focusfix.runtime.executor.NetworkFunction.__call__", refuse)
+    done = run_cli("deblur", image, "-m", tiny_weights, "-o", image.with_name("out.tif"))
+    assert done.code == 5
+    assert "in.tif: Memory does not suffice for tiles of" in done.err
+    assert [path.name for path in image.parent.iterdir()] == ["in.tif"]
 
 
 @pytest.mark.parametrize(

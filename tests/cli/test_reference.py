@@ -31,7 +31,10 @@ def test_help_shows_examples(run_cli, command):
 
 
 def test_no_command_shows_the_help(run_cli):
-    assert "Usage: focusfix" in run_cli().err + run_cli().out
+    for command in ([], ["models"]):
+        done = run_cli(*command)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"Usage: {' '.join(['focusfix', *command])} ")
 
 
 def test_version(run_cli):

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 _GREY_THRESHOLD = 0.5
 _COLOUR_THRESHOLD = 0.35
-_LOW_PERCENTILE, _HIGH_PERCENTILE = 0.1, 99.9
+_SHARES = np.array([0.001, 0.5, 0.999])
 
 
 def background_level(pixels: npt.NDArray[Any]) -> float:
@@ -32,7 +32,9 @@ def background_level(pixels: npt.NDArray[Any]) -> float:
     finite = pixels[np.isfinite(pixels)]
     if not finite.size:
         return 0.0
-    low, median, high = np.percentile(finite, (_LOW_PERCENTILE, 50.0, _HIGH_PERCENTILE))
+    ranks = np.rint(_SHARES * (finite.size - 1)).astype(np.intp)
+    # numpy.percentile, which interpolates, would cost `focusfix info` a tenth of its start
+    low, median, high = np.partition(finite, ranks)[ranks].astype(np.float64)
     return float((median - low) / (high - low)) if high > low else 0.0
 
 

@@ -1,0 +1,196 @@
+"""``focusfix train``: from images to a checkpoint that deblurs, and back after an interruption."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from safetensors.torch import load_file
+from scipy.ndimage import gaussian_filter
+
+TINY = (
+    "--model", "multilevel-unet", "--model-setting", "levels=1", "--model-setting", "base-width=2",
+    "--crop-size", "32", "--batch-size", "2", "--validation-crops", "2", "--device", "cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory, draw_nuclei):
+    """Four fields of three planes, the middle one in focus."""
+    folder = tmp_path_factory.mktemp("stacks")
+    for seed in range(4):
+        plane = draw_nuclei((48, 40), seed=seed)
+        blurred = gaussian_filter(plane.astype(float), 3).astype(np.uint16)
+        stack = np.stack([blurred, plane, blurred])
+        tifffile.imwrite(folder / f"f{seed}.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    return folder
+
+
+def test_train_deblur_and_resume(tmp_path, stacks, run_cli):
+    run = tmp_path / "run"
+    done = run_cli("train", stacks, "-o", run, *TINY, "--steps", 4, "--validate-every", 2, "--json")
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    assert record["schema_version"] == 1
+    assert (record["steps"], record["best"]) == (4, str(run / "best.safetensors"))
+    assert "4 fields, 2 for training, 1 for validation, 1 for test" in done.err
+    assert "step 4 of 4: validation" in done.err
+    with (run / "split.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["focal_level"] for row in rows} == {"1"}
+    restored = run_cli(
+        "deblur", stacks / "f0.tif", "-m", run / "best.safetensors", "-o", tmp_path / "out.tif"
+    )
+    assert restored.code == 0, restored.err
+    assert tifffile.imread(tmp_path / "out.tif").shape == (3, 48, 40)
+    before = (run / "state.safetensors").read_bytes()
+    again = run_cli("train", "--resume", "-o", run, "--device", "cpu")
+    assert (again.code, again.out) == (0, f"{run / 'best.safetensors'}\n")
+    assert (run / "state.safetensors").read_bytes() == before
+
+
+def test_dry_run_says_what_was_understood(tmp_path, stacks, run_cli):
+    told = run_cli("train", stacks, "--dry-run", *TINY, "--epochs", 3)
+    assert told.code == 0, told.err
+    facts = dict(line.strip().split("  ", 1) for line in told.out.splitlines()[1:])
+    facts = {name: value.strip() for name, value in facts.items()}
+    assert facts["layout"] == "z-stacks"
+    assert facts["z levels"] == "0 to 2"
+    assert facts["focal levels"] == "1: 4"
+    assert facts["split"] == "train: 2, validation: 1, test: 1"
+    assert facts["pairs"] == "train: 4, validation: 2, test: 2"
+    assert (facts["crops per epoch"], facts["steps"]) == ("4", "6")
+    record = json.loads(run_cli("train", stacks, "--dry-run", *TINY, "--json").out)
+    assert record["fields"] == 4
+    assert record["focal_levels"] == {"1": 4}
+    assert record["model"] == "multilevel-unet"
+
+
+def test_a_run_is_not_replaced_unasked(tmp_path, stacks, run_cli):
+    run = tmp_path / "run"
+    arguments = ("train", stacks, "-o", run, *TINY, "--steps", 1)
+    assert run_cli(*arguments).code == 0
+    refused = run_cli(*arguments)
+    assert (refused.code, refused.out) == (6, "")
+    assert "Use --resume" in refused.err
+    changed = run_cli("train", "--resume", "-o", run, "--learning-rate", "0.1")
+    assert changed.code == 2
+    assert "started with learning-rate 0.001, not 0.1" in changed.err
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for path in list(stacks.iterdir())[1:]:
+        (moved / path.name).write_bytes(path.read_bytes())
+    other = run_cli("train", moved, "--resume", "-o", run)
+    assert other.code == 3
+    assert "data are not those of the run" in other.err
+    assert run_cli(*arguments, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("{stacks}",), 2, "No folder for the run"),
+        (("-o", "{run}"), 2, "No data were given"),
+        (("{stacks}", "-o", "{run}", "--resume", "--overwrite"), 2, "contradict"),
+        (("{stacks}", "-o", "{run}", "--resume"), 3, "config.json is missing"),
+        (("{stacks}", "-o", "{run}", "--steps", "5", "--epochs", "2"), 2, "both given"),
+        (("{stacks}", "-o", "{run}", "--epochs", "0"), 2, "--epochs must be greater"),
+        (("{stacks}", "-o", "{run}", "--learning-rate", "-1"), 2, "--learning-rate"),
+        (("{stacks}", "-o", "{run}", "--model", "unet"), 4, "Known architectures"),
+        (("{stacks}", "-o", "{run}", "--model-setting", "depth"), 2, "takes KEY=VALUE"),
+        (("{stacks}", "-o", "{run}", "--model-setting", "depth=2"), 4, "no hyperparameter"),
+        (
+            ("{stacks}", "-o", "{run}", "-m", "multilevel-unet", "--model-setting=in_channels=2"),
+            2,
+            "one channel of one channel",
+        ),
+        (("{stacks}", "-o", "{run}", "--crop-size", "44"), 2, "not a multiple of"),
+        (("{stacks}", "-o", "{run}"), 3, "smaller than a crop of 128"),
+        (("{stacks}", "-o", "{run}", "--focal-level", "9"), 3, "no z-level 9"),
+        (("{stacks}", "-o", "{run}", "--channel", "dapi"), 2, "no channel 'dapi'"),
+        (("{stacks}", "-o", "{run}", "--device", "cuda:77"), 4, "cuda:77"),
+        (("{stacks}/none", "-o", "{run}"), 3, "does not exist"),
+        (("{empty}", "-o", "{run}"), 3, "holds no TIFF"),
+        (("{empty}", "--simulate", "-o", "{run}"), 3, "Name a folder with sharp images"),
+        (("{stacks}", "-o", "{stacks}"), 6, "holds no run"),
+    ],
+)
+def test_faults_are_told_before_anything_is_written(
+    tmp_path, stacks, run_cli, arguments, code, message
+):
+    (tmp_path / "empty").mkdir()
+    places = {"stacks": stacks, "run": tmp_path / "run", "empty": tmp_path / "empty"}
+    told = run_cli("train", *(argument.format(**places) for argument in arguments))
+    assert (told.code, told.out) == (code, ""), told.err
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_pairs_of_two_folders(tmp_path, draw_nuclei, run_cli):
+    for seed in range(2):
+        plane = draw_nuclei((40, 40), seed=seed)
+        for name, image in (("out", gaussian_filter(plane.astype(float), 3)), ("in", plane)):
+            (tmp_path / name).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / name / f"{seed}.tif", image.astype(np.uint16))
+    both = (tmp_path / "out", "--in-focus", tmp_path / "in")
+    record = json.loads(run_cli("train", *both, "--dry-run", "--json", *TINY).out)
+    assert record["layout"] == "pair folders"
+    assert record["pairs"] == {"train": 1, "validation": 1, "test": 0}
+
+
+def test_the_series_of_synthesize_blur_trains(tmp_path, draw_nuclei, run_cli):
+    for seed in range(2):
+        tifffile.imwrite(tmp_path / f"{seed}.tif", draw_nuclei((48, 48), seed=seed), imagej=True)
+    blurred = run_cli(
+        "synthesize-blur", tmp_path / "0.tif", tmp_path / "1.tif", "--numerical-aperture", "0.5",
+        "--pixel-size-um", "0.65", "--dz-um", "6", "--dz-um", "12", "-o", tmp_path / "series",
+    )  # fmt: skip
+    assert blurred.code == 0, blurred.err
+    record = json.loads(run_cli("train", tmp_path / "series", "--dry-run", "--json", *TINY).out)
+    assert (record["layout"], record["fields"]) == ("manifest", 2)
+    assert record["focal_levels"] == {"0": 2}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_training_goes_on(tmp_path, stacks, run_cli, program_environment, number, code):
+    run = tmp_path / "run"
+    command = ("train", stacks, "-o", run, *TINY, "--steps", 20_000, "--validate-every", 20_000)
+    program = subprocess.Popen(
+        [sys.executable, "-m", "focusfix", *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=program_environment,
+    )
+    deadline = time.monotonic() + 60
+    while not (run / "log.csv").exists() and time.monotonic() < deadline:
+        assert program.poll() is None, program.communicate()
+        time.sleep(0.02)
+    time.sleep(0.5)
+    program.send_signal(number)
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, out) == (code, ""), err
+    assert f"go on with focusfix train --resume -o {run}" in err
+    assert {"state.safetensors", "last.safetensors"} <= {path.name for path in run.iterdir()}
+    assert not list(run.glob("*.partial"))
+    config = json.loads((run / "config.json").read_text())
+    steps = len((run / "log.csv").read_text().splitlines()) - 1
+    config["settings"]["steps"] = config["settings"]["validate_every"] = steps + 2
+    (run / "config.json").write_text(json.dumps(config))
+    resumed = run_cli("train", "--resume", "-o", run, "--device", "cpu")
+    assert resumed.code == 0, resumed.err
+    assert f"going on after step {steps}" in resumed.err
+    assert load_file(run / "best.safetensors")
+
+
+def test_help_names_every_layout(run_cli):
+    told = run_cli("train", "--help")
+    assert told.code == 0
+    for word in ("z_00", "manifest", "--simulate", "--resume", "focusfix train zstacks/ --dry-run"):
+        assert word in told.out
