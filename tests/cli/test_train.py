@@ -54,7 +54,7 @@ def test_train_deblur_and_resume(tmp_path, stacks, run_cli):
     assert (run / "state.safetensors").read_bytes() == before
 
 
-def test_dry_run_says_what_was_understood(tmp_path, stacks, run_cli):
+def test_dry_run_says_what_was_understood(stacks, run_cli):
     told = run_cli("train", stacks, "--dry-run", *TINY, "--epochs", 3)
     assert told.code == 0, told.err
     facts = dict(line.strip().split("  ", 1) for line in told.out.splitlines()[1:])
@@ -157,8 +157,7 @@ def test_the_series_of_synthesize_blur_trains(tmp_path, draw_nuclei, run_cli):
     assert record["focal_levels"] == {"0": 2}
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_training_goes_on(tmp_path, stacks, run_cli, program_environment, number, code):
+def test_terminated_training_goes_on(tmp_path, stacks, run_cli, program_environment):
     run = tmp_path / "run"
     command = ("train", stacks, "-o", run, *TINY, "--steps", 20_000, "--validate-every", 20_000)
     program = subprocess.Popen(
@@ -173,9 +172,9 @@ def test_interrupted_training_goes_on(tmp_path, stacks, run_cli, program_environ
         assert program.poll() is None, program.communicate()
         time.sleep(0.02)
     time.sleep(0.5)
-    program.send_signal(number)
+    program.send_signal(signal.SIGTERM)
     out, err = program.communicate(timeout=60)
-    assert (program.returncode, out) == (code, ""), err
+    assert (program.returncode, out) == (143, ""), err
     assert f"go on with focusfix train --resume -o {run}" in err
     assert {"state.safetensors", "last.safetensors"} <= {path.name for path in run.iterdir()}
     assert not list(run.glob("*.partial"))
