@@ -1,8 +1,10 @@
 """A cheap network of known footprint, so that benchmarks time the engine and not a model."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
@@ -26,8 +28,7 @@ class ProbeNetwork(Restorer):
         self.hyperparameters = {"width": width, "layers": layers}
         widths = [_FOLD**2, *[width] * (layers - 1), _FOLD**2]
         self.convolutions = torch.nn.ModuleList(
-            torch.nn.Conv2d(before, after, 3, padding=1)
-            for before, after in zip(widths[:-1], widths[1:], strict=True)
+            torch.nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths)
         )
 
     @property
