@@ -99,7 +99,7 @@ def describe_file(path: Path, axes: str | None, console: Console) -> Record:
     """
     from focusfix.io.image import open_image
 
-    with open_image(path, axes=axes) as reader, console.progress(str(path)) as advance:
+    with open_image(path, axes=axes) as reader, console.progress(path.name) as advance:
         metadata = reader.metadata
         channels = range(metadata.axis_size("C"))
         record = {"input": str(path), **_describe_metadata(metadata), "notes": list(reader.notes)}

@@ -262,7 +262,7 @@ class ComputeOptions(TileOptions):
         Precision,
         typer.Option(
             metavar="auto|fp32|bf16|fp16",
-            help="Number format; auto is fp32 unless others are as exact.",
+            help="Number format; auto is bf16 on CPUs made for it, else fp32.",
         ),
     ] = Precision.AUTO
     runtime: Annotated[

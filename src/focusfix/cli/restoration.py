@@ -212,7 +212,7 @@ def restore_file(
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     with ExitStack() as stack:
-        advance = stack.enter_context(console.progress(str(reader.path)))
+        advance = stack.enter_context(console.progress(reader.path.name))
         bands = stack.enter_context(closing(_merge_bands(reader, dtype, parts, stats, advance)))
         done = bands if finish is None else map(finish, bands)
         notes = write_image(target, metadata, done, overwrite=overwrite)
