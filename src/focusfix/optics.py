@@ -196,7 +196,7 @@ def wave_profile(
     scale = 2 * np.pi * optics.numerical_aperture / optics.wavelength_um
     turns = defocus_turns(optics, dz_um) + 6 * abs(optics.spherical_waves)
     turns += scale * float(radii_um[-1]) / (2 * np.pi)
-    rho, weights = _pupil_nodes(64 + 8 * math.ceil(turns))
+    rho, weights = _pupil_nodes(64 + 4 * math.ceil(turns))
     sine = optics.numerical_aperture / optics.refractive_index * rho
     waves = optics.refractive_index * dz_um / optics.wavelength_um * (np.sqrt(1 - sine**2) - 1)
     waves += optics.spherical_waves * (6 * rho**4 - 6 * rho**2 + 1)
