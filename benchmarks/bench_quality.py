@@ -1,4 +1,4 @@
-"""How much better do images get? Held-out fields, and real focal stacks.
+"""Measure how much better held-out fields get.
 
 `python benchmarks/bench_quality.py --data DIR` prints, per distance from focus, PSNR, SSIM and
 the coherence in the band that the blur destroyed, for doing nothing, Gaussian smoothing,

@@ -50,9 +50,9 @@ class SimulationSettings(BaseModel):
     screening_share: float = Field(default=0.6, ge=0, le=1)
     max_blur_radius_px: float = Field(default=36.0, gt=0)
     numerical_aperture: tuple[float, float] = (0.3, 1.2)
-    peak_electrons: tuple[float, float] = (200.0, 20000.0)
+    peak_electrons: tuple[float, float] = (500.0, 20000.0)
     background_share: float = Field(default=0.3, ge=0)
-    haze_share: float = Field(default=0.15, ge=0, le=1)
+    haze_share: float = Field(default=0.1, ge=0, le=1)
     brightfield: bool = False
     optics_bank: int = Field(default=1500, ge=1)
 

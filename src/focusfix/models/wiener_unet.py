@@ -12,8 +12,10 @@ cannot know. From the smallest size up, with the image :math:`x_s` at size :math
     d_s = U(d_{2s}) + \sum_k w_{s,k} \odot (b_k * x_s - x_s) + r_s, \qquad \hat y = x_1 + d_1,
 
 where the weights :math:`w` and the remainders :math:`r` are predicted by the decoder at each
-size. With all of them at zero the image comes back unchanged, which is how training starts. The
-bank starts as Wiener filters of discs and is trained with the rest.
+size. At the smallest size the U-Net also sees the logarithm of the local energy of every
+change :math:`b_k * x_s - x_s`: a coarse power spectrum, from which the blur can be read whatever
+the contrast. With weights and remainders at zero the image comes back unchanged, which is how
+training starts. The bank starts as Wiener filters of discs and is trained with the rest.
 
 References
 ----------
@@ -31,8 +33,11 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image
+from focusfix.models.reach import Span, farthest_reach, join
 
 _DESIGN_GRID_PX = 256
+_NOISE_TO_SIGNAL = 0.004
+_ENERGY_FLOOR = 1e-6
 
 
 def disc_transfer(radius_px: float) -> NDArray[np.float64]:
@@ -137,11 +142,12 @@ class WienerUNet(Restorer):
         }
         candidates, levels = len(bank_radii_px), len(widths)
         self.candidates = candidates
-        bank = np.stack([wiener_filter(r, bank_size_px, 0.01) for r in bank_radii_px])
+        bank = np.stack([wiener_filter(r, bank_size_px, _NOISE_TO_SIGNAL) for r in bank_radii_px])
         self.bank = nn.Parameter(torch.from_numpy(bank)[:, None].repeat(1, 1, 1, 1))
         inputs = [4 * (candidates + 1) + candidates] + [
             narrow + candidates for narrow in widths[:-1]
         ]
+        inputs[-1] += candidates * (levels + 1)
         self.enter = nn.ModuleList(
             nn.Conv2d(count, width, 3, padding=1)
             for count, width in zip(inputs, widths, strict=True)
@@ -162,16 +168,38 @@ class WienerUNet(Restorer):
 
     @property
     def footprint(self) -> Footprint:
-        """Reach and stride, added up layer by layer.
+        """Reach and stride, traced layer by layer."""
+        stride = 2 ** len(self.enter)
+        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
 
-        A layer of radius ``r`` at level ``i`` (size 1/2^(i+1)) reaches ``r 2^(i+1)`` pixels.
-        Pooling and nearest upsampling snap to the level's grid, which adds less than one stride
-        per level. The farthest way is the bank at the smallest size, then through the bottom.
-        """
-        scales = [2 ** (level + 1) for level in range(len(self.enter))]
-        bank = self.bank.shape[-1] // 2 * scales[-1]
-        bottom = (1 + 2 * len(self.down[-1]) + 1) * scales[-1]  # type: ignore[arg-type]
-        return Footprint(reach_px=bank + bottom + 2 * sum(scales), stride_px=scales[-1])
+    def _input_span(self, output: Span) -> Span:
+        """Trace output pixels back to the image, through the decoder and then the encoder."""
+        bank = self.bank.shape[-1] // 2
+        seen, skips = self._decoder_spans(output, bank)
+        below: Span | None = None
+        for level in range(len(self.enter) - 1, -1, -1):
+            entered = join(skips[level], below).before_convolution(2 * len(self.down[level]) + 1)  # type: ignore[arg-type]
+            seen.append(_enlarged(entered.before_convolution(bank), level + 1))
+            below = entered.before_pooling()
+            if level in (0, len(self.enter) - 1):  # the image itself; every size, for its energy
+                finer = _enlarged(entered, level + 1)
+                seen.append(finer.before_convolution(bank))
+        return join(*seen)
+
+    def _decoder_spans(self, output: Span, bank: int) -> tuple[list[Span], list[Span]]:
+        """Trace output pixels back to the image (through the changes) and to the skips."""
+        change = output.before_bilinear_doubling()
+        features = join(output.before_doubling(), change).before_convolution(1)
+        seen, skips = [output.before_convolution(bank)], []
+        for level in range(len(self.enter)):
+            seen.append(_enlarged(change.before_convolution(bank), level + 1))
+            features = join(features, change.before_convolution(1))
+            if level < len(self.up):
+                features = features.before_convolution(2)
+            skips.append(features)
+            features = features.before_doubling()
+            change = change.before_bilinear_doubling()
+        return seen, skips
 
     def forward(self, image: Tensor) -> Tensor:
         """Restore a batch of images.
@@ -232,9 +260,23 @@ class WienerUNet(Restorer):
             if level:
                 features = F.avg_pool2d(features, 2)
             features = torch.cat([features, changes[level + 1]], dim=1)
+            if level == len(self.enter) - 1:
+                features = torch.cat([features, *_log_energies(changes)], dim=1)
             features = down(F.relu(enter(features)))
             skips.append(features)
         return skips
+
+
+def _enlarged(span: Span, poolings: int) -> Span:
+    for _ in range(poolings):
+        span = span.before_pooling()
+    return span
+
+
+def _log_energies(changes: list[Tensor]) -> list[Tensor]:
+    coarsest = len(changes) - 1
+    energies = [F.avg_pool2d(c.square(), 2 ** (coarsest - i)) for i, c in enumerate(changes)]
+    return [(torch.log(e + _ENERGY_FLOOR) + 7) / 4 for e in energies]
 
 
 def _mix(weights: Tensor, changes: Tensor) -> Tensor:
