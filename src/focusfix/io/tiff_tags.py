@@ -71,16 +71,21 @@ def _imagej_tags(metadata: ImageMetadata) -> dict[str, Any]:
         "Labels": _imagej_labels(metadata),
     }
     words |= {key: value for key, value in optional.items() if value is not None}
+    if metadata.format == "imagej" and "ImageJ" in stored:
+        words["hyperstack"] = bool(stored.get("hyperstack") or stored.get("mode"))
     words |= _imagej_ranges(metadata)
     return {"metadata": {"axes": axes, **words}, **_resolution(metadata, unit, _NO_UNIT)}
 
 
 def _imagej_ranges(metadata: ImageMetadata) -> dict[str, Any]:
+    """Give the display ranges; with several channels "min" and "max" say something else."""
     ranges = metadata.display_ranges
     if not ranges:
         return {}
     words: dict[str, Any] = {"min": ranges[0][0], "max": ranges[0][1]}
     if metadata.axis_size("C") == len(ranges) > 1:
+        stored = metadata.extras if metadata.format == "imagej" else {}
+        words |= {key: stored[key] for key in ("min", "max") if key in stored}
         words["Ranges"] = tuple(value for pair in ranges for value in pair)
     return words
 

@@ -1,6 +1,7 @@
 """What survives of an image's metadata, with tifffile and plain bytes as witnesses."""
 
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -298,3 +299,31 @@ def test_odd_words_of_imagej_files(paths, words, expected):
     tifffile.imwrite(source, WHOLE[0, :, 0], imagej=True, metadata={"axes": "ZYX", **words})
     with open_image(source) as reader:
         assert (reader.metadata.z_spacing_um, reader.metadata.frame_interval_s) == expected
+
+
+def test_a_file_saved_by_imagej_itself(tmp_path):
+    """The file was saved by ImageJ 1.53t: two channels with colours, an overlay and labels."""
+    source, target = Path(__file__).with_name("imagej_153t_hyperstack.tif"), tmp_path / "out.tif"
+    metadata, notes = rewrite(source, target)
+    assert notes == ()
+    assert (metadata.axes, metadata.shape) == ("ZCYX", (2, 2, 12, 20))
+    assert metadata.pixel_size_um == pytest.approx((0.11, 0.108), rel=1e-6)
+    assert metadata.z_spacing_um == 0.35
+    assert metadata.display_ranges == ((5.0, 2000.0), (1007.0, 3190.0))
+    expected = 1000 * np.arange(4)[:, None] + np.arange(240)
+    np.testing.assert_array_equal(tifffile.imread(target).reshape(4, 240), expected)
+    with tifffile.TiffFile(source) as before, tifffile.TiffFile(target) as after:
+        first, second = before.imagej_metadata, after.imagej_metadata
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            np.testing.assert_array_equal(second[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("hyperstack", [True, False])
+def test_a_plain_stack_of_imagej_does_not_become_a_hyperstack(paths, hyperstack):
+    source, target = paths
+    tifffile.imwrite(source, WHOLE[0, :, 0], imagej=True,
+                     metadata={"axes": "ZYX", "hyperstack": hyperstack})  # fmt: skip
+    rewrite(source, target)
+    with tifffile.TiffFile(target) as tif:
+        assert tif.imagej_metadata["hyperstack"] == hyperstack
