@@ -62,7 +62,7 @@ def _run(arguments: list[str], console: Console) -> int:
     except _ParsingError as error:
         path = error.ctx.command_path if error.ctx else "focusfix"
         raise UsageError(
-            error.format_message(), f"See {path} --help for what is possible."
+            f"{error.format_message().rstrip('.')}.", f"See {path} --help for what is possible."
         ) from error
     except KeyboardInterrupt:
         return _INTERRUPTED
