@@ -130,10 +130,7 @@ class WienerUNet(Restorer):
         bottom_blocks: int = 2,
     ) -> None:
         super().__init__()
-        if len(widths) < 2 or min(widths) < 1 or bottom_blocks < 1:
-            raise ValueError("WienerUNet needs at least two widths and one block, all positive")
-        if bank_size_px % 2 == 0 or not bank_radii_px:
-            raise ValueError("WienerUNet needs an odd bank_size_px and at least one radius")
+        _check_hyperparameters(widths, bank_radii_px, bank_size_px, bottom_blocks)
         self.hyperparameters = {
             "widths": list(widths),
             "bank_radii_px": list(bank_radii_px),
@@ -143,7 +140,7 @@ class WienerUNet(Restorer):
         candidates, levels = len(bank_radii_px), len(widths)
         self.candidates = candidates
         bank = np.stack([wiener_filter(r, bank_size_px, _NOISE_TO_SIGNAL) for r in bank_radii_px])
-        self.bank = nn.Parameter(torch.from_numpy(bank)[:, None].repeat(1, 1, 1, 1))
+        self.bank = nn.Parameter(torch.from_numpy(bank)[:, None].clone())
         inputs = [4 * (candidates + 1) + candidates] + [
             narrow + candidates for narrow in widths[:-1]
         ]
@@ -285,6 +282,15 @@ def _mix(weights: Tensor, changes: Tensor) -> Tensor:
 
 def _double(image: Tensor) -> Tensor:
     return F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def _check_hyperparameters(
+    widths: Sequence[int], radii_px: Sequence[float], size_px: int, blocks: int
+) -> None:
+    if len(widths) < 2 or min(widths) < 1 or blocks < 1:
+        raise ValueError("WienerUNet needs at least two widths and one block, all positive")
+    if size_px < 1 or size_px % 2 == 0 or not radii_px:
+        raise ValueError("WienerUNet needs an odd bank_size_px and at least one radius")
 
 
 def _stack(width: int, blocks: int) -> nn.Sequential:
