@@ -91,7 +91,8 @@ def build_tile_function(
         Where to run.
     precision : {"auto", "fp32", "bf16", "fp16"}
         Number format of convolutions; sums with the input stay in fp32. ``auto`` is bf16 on CPUs
-        that compute it in hardware, and fp32 elsewhere.
+        that compute it in hardware, and fp32 elsewhere, which NVIDIA cards multiply as TF32
+        unless torch is set otherwise.
     runtime : {"auto", "torch", "openvino"}
         ``auto`` takes OpenVINO on the CPU where it is installed and agrees with torch.
 

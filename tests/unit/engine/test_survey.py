@@ -50,3 +50,9 @@ def test_a_channel_without_any_value_is_refused_even_then() -> None:
     planes = np.full((1, 3, 3, 1), np.nan)
     with pytest.raises(InputError, match="no finite pixel"):
         survey_source(ArraySource(planes), [0], nan_policy="fill")
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (1, 0, 4, 1)])
+def test_arrays_that_are_no_stack_of_planes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        ArraySource(np.zeros(shape))
