@@ -156,6 +156,8 @@ def _train(
         folder.check_split(table)
     else:
         folder.start(plan.settings, table)
+    if plan.settings.simulation is not None:
+        console.note("computing the optics of the simulated microscopes, which takes a while")
     run = Run(plan.data, plan.settings, folder, device)
     if resume:
         run.resume()
@@ -163,10 +165,11 @@ def _train(
     try:
         return run.train(_choose_view(console))
     except (KeyboardInterrupt, SystemExit):
-        console.note(
-            f"{folder.path}: the state after step {run.trainer.step} was saved; "
-            f"go on with focusfix train --resume -o {folder.path}"
-        )
+        if folder.state.exists():
+            console.note(
+                f"{folder.path}: the state after step {run.trainer.step} was saved; "
+                f"go on with focusfix train --resume -o {folder.path}"
+            )
         raise
 
 

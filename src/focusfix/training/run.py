@@ -121,6 +121,7 @@ class Run:
         )
         self.trainer = Trainer(self._network(), objective, settings.fit)
         self.averaged = self._network()
+        self.pairs = data.train
         held_out = data.validation
         self.validation = Validation(held_out, settings.validation_crops) if held_out else None
         self.standing = Standing()
@@ -169,7 +170,7 @@ class Run:
         OutputError
             If the folder cannot be written.
         """
-        source = partial(_batch_of_step, self.data.train, self.settings.batch_size)
+        source = partial(_batch_of_step, self.pairs, self.settings.batch_size)
         first = self.trainer.step
         batches = prefetch(source, first, first if self._is_over() else self.settings.steps)
         with RunLog(self.folder.log, first) as log, Interruption() as interruption:

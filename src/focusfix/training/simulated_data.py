@@ -67,21 +67,18 @@ class SimulatedData:
     @cached_property
     def train(self) -> PairSource:
         """Pairs to learn from."""
-        return self._simulator(self._in_split("train"), self.settings.seed)
+        assert self.settings.simulation is not None
+        return _simulator(self._in_split("train"), self.settings.simulation, self.settings.seed)
 
     @cached_property
     def validation(self) -> PairSource | None:
-        """Pairs from images that are kept from training."""
-        images = self._in_split("validation")
-        return (
-            self._simulator(images, self.settings.seed + _VALIDATION_SEED_STEP) if images else None
-        )
-
-    def _simulator(self, images: Sequence[SharpImage], seed: int) -> DefocusSimulator:
+        """Pairs from images that are kept from training, through microscopes of their own."""
         assert self.settings.simulation is not None
-        areas = [float(image.plane.size) for image in images]
-        planes = [image.plane for image in images]
-        return DefocusSimulator(planes, areas, self.settings.simulation, seed)
+        images = self._in_split("validation")
+        bank = min(self.settings.validation_crops, self.settings.simulation.optics_bank)
+        simulation = self.settings.simulation.model_copy(update={"optics_bank": bank})
+        seed = self.settings.seed + _VALIDATION_SEED_STEP
+        return _simulator(images, simulation, seed) if images else None
 
     @property
     def modality(self) -> Modality:
@@ -119,6 +116,7 @@ class SimulatedData:
 
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood."""
+        kept = {image.path for image in self.images}
         return {
             "layout": "sharp images, simulated defocus",
             "fields": len(self.split_of_path),
@@ -126,12 +124,18 @@ class SimulatedData:
             "left_out_unsharp": self.n_unsharp,
             "shapes": sorted({f"{i.plane.shape[0]} x {i.plane.shape[1]}" for i in self.images}),
             "modality": self.modality,
-            "split": count_splits(
-                {self.name_of_path[path]: split for path, split in self.split_of_path.items()}
-            ),
+            "split": count_splits({str(path): self.split_of_path[path] for path in kept}),
             "crops_per_epoch": self.crops_per_epoch,
             "notes": [],
         }
+
+
+def _simulator(
+    images: Sequence[SharpImage], simulation: SimulationSettings, seed: int
+) -> DefocusSimulator:
+    """Draw from every image as often as it has pixels."""
+    areas = [float(image.plane.size) for image in images]
+    return DefocusSimulator([image.plane for image in images], areas, simulation, seed)
 
 
 def list_sharp_images(folder: Path, pattern: str | None = None) -> list[Path]:
