@@ -8,7 +8,8 @@ seeded; a run that is stopped goes on where it was.
 import argparse
 import csv
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from focusfix.data.screening import screening_pair
 from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images, split_of
 from focusfix.data.simulate import DefocusSimulator, SimulationSettings
 from focusfix.engine.normalize import fit_intensity_scale
-from focusfix.io.checkpoint import library_versions, save_checkpoint
+from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.losses import tempered_error_loss
 from focusfix.models.registry import build_network
 from focusfix.training.fit import STATE_NAME, Batch, FitSettings, Trainer, prefetch
@@ -30,33 +31,25 @@ EDGE_PX = 16
 COARSE_WEIGHT = 0.4
 
 
+WeighedPlane = tuple[SharpImage, float]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one file of weights is made."""
 
     model: str
     modality: str
+    summary: str
+    sources: str
+    planes: Callable[[Path], list[WeighedPlane]]
     simulation: SimulationSettings
     fit: FitSettings
     batch_size: int
-    summary: str
-    hyperparameters: dict[str, object] = field(default_factory=dict)
     start_from: str | None = None
 
 
-RECIPES = {
-    "fluorescence": Recipe(
-        model="wiener-unet",
-        modality="fluorescence",
-        simulation=SimulationSettings(),
-        fit=FitSettings(steps=12000, learning_rate=2e-3),
-        batch_size=4,
-        summary="Defocus in wide-field fluorescence, in focus to 36 um at 20x",
-    ),
-}
-
-
-def fluorescence_planes(folder: Path) -> list[tuple[SharpImage, float]]:
+def fluorescence_planes(folder: Path) -> list[WeighedPlane]:
     """Read the training planes of sharp fluorescence images, with how often each is drawn."""
     nuclei = [p for p in sorted((folder / "fluorescence").glob("*.png")) if split_of(p) == "train"]
     kept = keep_in_focus(read_sharp_images(nuclei), drop_share=0.15)
@@ -67,7 +60,59 @@ def fluorescence_planes(folder: Path) -> list[tuple[SharpImage, float]]:
     return planes + [(i, 0.18 / len(others)) for i in others]
 
 
-def zoomed(planes: list[tuple[SharpImage, float]]) -> tuple[list[np.ndarray], list[float]]:
+def brightfield_planes(folder: Path) -> list[WeighedPlane]:
+    """Read the colour planes of stained tissue, all drawn alike."""
+    paths = [p for p in sorted((folder / "brightfield").glob("*.png")) if split_of(p) == "train"]
+    kept = keep_in_focus(read_sharp_images(paths, absorbing=True), drop_share=0.15)
+    return [(image, 1.0) for image in kept]
+
+
+NUCLEI = (
+    "BBBC038 nuclei (CC0), structures from BioImageAnalysisNotebooks and NEUBIAS (CC-BY) and "
+    "ndev-sampledata (BSD-3), with simulated defocus"
+)
+RECIPES = {
+    "fluorescence": Recipe(
+        model="wiener-unet",
+        modality="fluorescence",
+        summary="Wide-field fluorescence, in focus to 36 um out of focus at 20x",
+        sources=NUCLEI,
+        planes=fluorescence_planes,
+        simulation=SimulationSettings(),
+        fit=FitSettings(steps=12000, learning_rate=2e-3),
+        batch_size=4,
+    ),
+    "brightfield": Recipe(
+        model="wiener-unet",
+        modality="brightfield",
+        summary="Bright-field of stained samples, gray or RGB",
+        sources="BBBC038 stained tissue (CC0) with simulated defocus, after fluorescence",
+        planes=brightfield_planes,
+        simulation=SimulationSettings(
+            brightfield=True,
+            screening_share=0.0,
+            haze_share=0.0,
+            max_blur_radius_px=20.0,
+            peak_electrons=(3000.0, 30000.0),
+        ),
+        fit=FitSettings(steps=3000, learning_rate=1e-3),
+        batch_size=4,
+        start_from="fluorescence",
+    ),
+    "multilevel-unet": Recipe(
+        model="multilevel-unet",
+        modality="fluorescence",
+        summary="Four-level U-Net of Wang & Han, for comparison",
+        sources=NUCLEI,
+        planes=fluorescence_planes,
+        simulation=SimulationSettings(),
+        fit=FitSettings(steps=12000, learning_rate=1e-3),
+        batch_size=4,
+    ),
+}
+
+
+def zoomed(planes: list[WeighedPlane]) -> tuple[list[np.ndarray], list[float]]:
     """Add each plane at 0.7 times its size: other magnifications, and less of the camera noise."""
     from skimage.transform import rescale
 
@@ -104,13 +149,16 @@ def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
     seed = 1
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    network = build_network(recipe.model, recipe.hyperparameters)
+    network = build_network(recipe.model, {})
+    if recipe.start_from:
+        started_from, _ = load_checkpoint(output.with_name(f"{recipe.start_from}.safetensors"))
+        network.load_state_dict(started_from.state_dict())
     network.to(memory_format=torch.channels_last)
     trainer = Trainer(network, objective, recipe.fit)
     run.mkdir(parents=True, exist_ok=True)
     if (run / STATE_NAME).exists():
         trainer.load_state(run / STATE_NAME)
-    images, weights = zoomed(fluorescence_planes(data / "sharp"))
+    images, weights = zoomed(recipe.planes(data / "sharp"))
     simulator = DefocusSimulator(images, weights, recipe.simulation, seed)
     print(f"{len(images)} planes, from step {trainer.step}", flush=True)
     fields = validation_fields(data / "sharp")
@@ -161,7 +209,7 @@ def validate(network: nn.Module, fields: list[np.ndarray]) -> dict[int, float]:
 
 def export(trainer: Trainer, recipe: Recipe, seed: int, output: Path) -> None:
     """Write the averaged weights with their header."""
-    network = build_network(recipe.model, recipe.hyperparameters)
+    network = build_network(recipe.model, {})
     network.load_state_dict(trainer.average)
     header = CheckpointHeader(
         model=recipe.model,
@@ -170,9 +218,8 @@ def export(trainer: Trainer, recipe: Recipe, seed: int, output: Path) -> None:
         modality=recipe.modality,
         pixel_size_um=(0.15, 2.0),
         numerical_aperture=(0.3, 1.2),
-        blur_radius_px=(0.0, 60.0),
-        trained_on="BBBC038 (CC0), BioImageAnalysisNotebooks and NEUBIAS images (CC-BY), "
-        "ndev-sampledata (BSD-3); simulated defocus",
+        blur_radius_px=(0.0, recipe.simulation.max_blur_radius_px),
+        trained_on=recipe.sources,
         licence="BSD-3-Clause",
         seed=seed,
         steps=trainer.step,
