@@ -59,8 +59,8 @@ def centre_of_light(plane: np.ndarray) -> tuple[float, float]:
 
 
 def bead_slices(diameter_um: float, series: Series, side_px: int) -> np.ndarray:
-    """Cut a sphere into slices half a plane distance thick; heights of glass per pixel."""
-    thickness = series.z_spacing_um / 2
+    """Cut a sphere into slices a plane distance thick; heights of glass per pixel."""
+    thickness = series.z_spacing_um
     radius = diameter_um / 2
     parts = (np.arange(5 * side_px) - (5 * side_px - 1) / 2) * series.pixel_size_um / 5
     height = np.sqrt(np.clip(radius**2 - parts[:, None] ** 2 - parts[None, :] ** 2, 0, None))
@@ -93,15 +93,15 @@ def predict(found: np.ndarray, series: Series) -> np.ndarray:
     side = 2 * series.reach_px + 17
     grid = (2 * side, 2 * side)
     slices = np.fft.rfft2(bead_slices(diameter_um, series, side), grid)
-    half_planes = np.arange(len(slices)) - len(slices) // 2
+    steps = np.arange(len(slices)) - len(slices) // 2
     transfer: dict[int, np.ndarray] = {}
     profiles = []
     for z_level in series.z_levels:
         image = 0
-        for spectrum, step in zip(slices, half_planes, strict=True):
-            place = int(2 * z_level + step)
+        for spectrum, step in zip(slices, steps, strict=True):
+            place = int(z_level + step)
             if place not in transfer:
-                dz_um = (place / 2 - focus) * series.z_spacing_um
+                dz_um = (place - focus) * series.z_spacing_um
                 transfer[place] = np.fft.rfft2(middle_of_psf(lens, dz_um, side), grid)
             image = image + spectrum * transfer[place]
         middle = side // 2
@@ -140,7 +140,7 @@ def fit(series: Series, start: tuple[float, ...]) -> np.ndarray:
         diff_step=0.01,
         x_scale=[0.1, 0.3, 0.5, 0.1],
         ftol=5e-3,
-        max_nfev=6,
+        max_nfev=4,
     )
     return np.asarray(found.x)
 
