@@ -117,19 +117,14 @@ def restore(
     stats = RestoreStats() if stats is None else stats
     pieces = run_ahead(read_rows(source, wanted), capacity=READ_AHEAD, name="focusfix-read")
     reader = BandReader(source, pieces, plan)
-    total = len(wanted) * len(plan.rows)
+    progress = _Progress(stats, on_progress, n_bands=len(wanted) * len(plan.rows))
 
     def compute() -> Iterator[deque[Pixels]]:
         with closing(pieces):
-            for number, (plane, span) in enumerate(product(wanted, plan.rows)):
-
-                def tell(share: float, done: int = number) -> None:
-                    if on_progress is not None:
-                        on_progress((done + share) / total)
-
+            for plane, span in product(wanted, plan.rows):
                 band = Band(span, reader.read(plane, span, scales[plane]))
-                strips, n_clipped = painter.paint(band, scales[plane], tell)
-                _count(stats, painter, strips, n_clipped)
+                strips, n_clipped = painter.paint(band, scales[plane], progress.tell)
+                progress.count(painter, strips, n_clipped)
                 del band
                 yield strips
                 del strips
@@ -145,10 +140,26 @@ def _hand_out(bands: Generator[deque[Pixels], None, None]) -> Generator[Pixels, 
                 yield strips.popleft()
 
 
-def _count(
-    stats: RestoreStats, painter: BandPainter, strips: deque[Pixels], n_clipped: int
-) -> None:
-    stats.n_pixels += sum(strip.size for strip in strips)
-    stats.n_clipped += n_clipped
-    stats.tile_shape = painter.tile_shape
-    stats.backed_off = painter.backed_off
+class _Progress:
+    """Count finished bands, and tell how far the work has come."""
+
+    def __init__(
+        self, stats: RestoreStats, on_progress: Callable[[float], None] | None, n_bands: int
+    ) -> None:
+        self._stats = stats
+        self._on_progress = on_progress
+        self._n_bands = n_bands
+        self._n_done = 0
+
+    def tell(self, share: float) -> None:
+        """Tell the share of all work, given that of the band at hand; 0 to 1."""
+        if self._on_progress is not None:
+            self._on_progress((self._n_done + share) / self._n_bands)
+
+    def count(self, painter: BandPainter, strips: deque[Pixels], n_clipped: int) -> None:
+        """Add a finished band to the figures."""
+        self._n_done += 1
+        self._stats.n_pixels += sum(strip.size for strip in strips)
+        self._stats.n_clipped += n_clipped
+        self._stats.tile_shape = painter.tile_shape
+        self._stats.backed_off = painter.backed_off
