@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from focusfix import optics
 from focusfix.config import CheckpointHeader
 from focusfix.data.manifest import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from focusfix.models.multilevel_unet import MultiLevelUNet
@@ -59,6 +60,38 @@ def test_models_page_counts_parameters(levels: int, fusion: str) -> None:
         if line.startswith("|")
     ]
     assert [*row, *last] in [cells[:4] + cells[-2:] for cells in rows]
+
+
+def test_optics_page_has_every_setting() -> None:
+    page = read_page("optics.md")
+    settings = [*optics.OpticsSettings.model_fields, *optics.CameraSettings.model_fields]
+    assert [name for name in settings if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("lens", "aperture", "index", "wavelength_um"),
+    [
+        ("NA 0.5, air", 0.5, 1.0, 0.55),
+        ("NA 0.75, air", 0.75, 1.0, 0.52),
+        ("NA 1.2, water (1.33)", 1.2, 1.33, 0.52),
+        ("NA 1.4, oil (1.515)", 1.4, 1.515, 0.52),
+    ],
+)
+def test_optics_page_says_where_rays_take_over(
+    lens: str, aperture: float, index: float, wavelength_um: float
+) -> None:
+    settings = optics.OpticsSettings(
+        numerical_aperture=aperture,
+        refractive_index=index,
+        wavelength_um=wavelength_um,
+        pixel_size_um=1.0,
+    )
+    turns = optics._TURNS_OF_GEOMETRIC_LIMIT
+    dz_um = turns / optics.defocus_turns(settings, 1.0)
+    radius_um = optics.blur_radius_px(settings, dz_um)
+    page = read_page("optics.md")
+    assert f"Above {turns:.0f} turns" in page
+    assert f"| {lens} | {wavelength_um} | {dz_um:.1f} | {radius_um:.1f} |" in page
 
 
 def test_header_page_has_every_key() -> None:
