@@ -1,7 +1,8 @@
 """Read windows of planes, from memory where it has room for them."""
 
 import threading
-from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from focusfix.data.focus_series import PlaneSource
 from focusfix.io.image import ImageReader, open_image
 
-_OPEN_FILES = 32
+_IDLE_FILES = 8
 
 
 class PlaneStore:
     """Planes of a data set: the first ones that are read stay in memory, the others on disk.
+
+    Several threads may read at once, each with a reader of its own.
 
     Parameters
     ----------
@@ -24,7 +27,7 @@ class PlaneStore:
     def __init__(self, budget_bytes: int) -> None:
         self._room = budget_bytes
         self._kept: dict[PlaneSource, npt.NDArray[np.generic]] = {}
-        self._readers: OrderedDict[tuple[object, str | None], ImageReader] = OrderedDict()
+        self._idle: list[tuple[tuple[object, str | None], ImageReader]] = []
         self._lock = threading.Lock()
 
     def read(
@@ -49,31 +52,57 @@ class PlaneStore:
         InputError
             If the file cannot be read.
         """
-        with self._lock:
-            if source in self._kept:
-                return self._kept[source][rows, columns]
-            reader = self._reader(source)
+        kept = self._kept.get(source)
+        if kept is not None:
+            return kept[rows, columns]
+        with self._borrowed(source) as reader:
             metadata = reader.metadata
             height, width = metadata.shape_yx
             size = height * width * metadata.samples * metadata.dtype.itemsize
-            if size > self._room:
+            if not self._reserve(size):
                 return reader.read_window(source.plane, rows, columns)
-            self._room -= size
             plane = reader.read_window(source.plane, slice(None), slice(None))
-            self._kept[source] = plane
-            return plane[rows, columns]
+        self._keep(source, plane, size)
+        return plane[rows, columns]
 
     def close(self) -> None:
         """Release all files; the planes in memory stay."""
         with self._lock:
-            while self._readers:
-                self._readers.popitem()[1].close()
+            while self._idle:
+                self._idle.pop()[1].close()
 
-    def _reader(self, source: PlaneSource) -> ImageReader:
+    def _reserve(self, size: int) -> bool:
+        with self._lock:
+            if size > self._room:
+                return False
+            self._room -= size
+            return True
+
+    def _keep(self, source: PlaneSource, plane: npt.NDArray[np.generic], size: int) -> None:
+        with self._lock:
+            if source in self._kept:  # another thread was faster
+                self._room += size
+            self._kept[source] = plane
+
+    @contextmanager
+    def _borrowed(self, source: PlaneSource) -> Iterator[ImageReader]:
+        """Lend a reader to one thread; the ones that were used last stay open."""
         key = (source.path, source.axes)
-        if key not in self._readers:
-            if len(self._readers) >= _OPEN_FILES:
-                self._readers.popitem(last=False)[1].close()
-            self._readers[key] = open_image(source.path, axes=source.axes)
-        self._readers.move_to_end(key)
-        return self._readers[key]
+        reader = self._take_idle(key) or open_image(source.path, axes=source.axes)
+        try:
+            yield reader
+        finally:
+            with self._lock:
+                self._idle.append((key, reader))
+                surplus = [each for _, each in self._idle[:-_IDLE_FILES]]
+                del self._idle[:-_IDLE_FILES]
+            for each in surplus:
+                each.close()
+
+    def _take_idle(self, key: tuple[object, str | None]) -> ImageReader | None:
+        with self._lock:
+            for place, (held, reader) in enumerate(self._idle):
+                if held == key:
+                    del self._idle[place]
+                    return reader
+        return None

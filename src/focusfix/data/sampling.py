@@ -228,37 +228,35 @@ class PairSampler:
         if rng.random() < self.in_focus_share:
             level = fitted.focal_level
         sample = int(rng.integers(series.samples))
-        crop = self._place(fitted, sample, rng)
-        out_of_focus, in_focus = (
-            self._read(fitted, z_level, sample, crop) for z_level in (level, fitted.focal_level)
-        )
-        return CropPair(out_of_focus, in_focus)
+        crop, focal_window = self._place(fitted, sample, rng)
+        window = focal_window
+        if level != fitted.focal_level:
+            source = series.plane_at(level)
+            window = self.planes.read(source, crop.rows, crop.columns)[..., sample]
+        return CropPair(_finish(window, fitted, crop), _finish(focal_window, fitted, crop))
 
-    def _place(self, fitted: FittedSeries, sample: int, rng: np.random.Generator) -> _Crop:
-        """Choose the liveliest of three places: empty background teaches little."""
+    def _place(
+        self, fitted: FittedSeries, sample: int, rng: np.random.Generator
+    ) -> tuple[_Crop, npt.NDArray[np.generic]]:
+        """Choose the liveliest of three places, and return it with what is there in focus.
+
+        Empty background teaches little.
+        """
         height, width = fitted.series.shape_yx
         source = fitted.series.plane_at(fitted.focal_level)
-        best, most = (0, 0), -1.0
+        seen = []
         for _ in range(_PLACES_TRIED):
             y = int(rng.integers(height - self.crop_px + 1))
             x = int(rng.integers(width - self.crop_px + 1))
-            window = self.planes.read(
-                source, slice(y, y + self.crop_px), slice(x, x + self.crop_px)
-            )
-            seen = window[::_LOOK_EVERY_PX, ::_LOOK_EVERY_PX, sample].astype(np.float32)
-            liveliness = float(seen.std())
-            if liveliness > most:
-                best, most = (y, x), liveliness
-        y, x = best
-        return _Crop(
-            slice(y, y + self.crop_px),
-            slice(x, x + self.crop_px),
-            int(rng.integers(4)),
-            bool(rng.random() < 0.5),
-        )
+            place = slice(y, y + self.crop_px), slice(x, x + self.crop_px)
+            window = self.planes.read(source, *place)[..., sample]
+            thinned = window[::_LOOK_EVERY_PX, ::_LOOK_EVERY_PX].astype(np.float32)
+            seen.append((float(thinned.std()), place, window))
+        _, place, window = max(seen, key=lambda each: each[0])
+        return _Crop(*place, int(rng.integers(4)), bool(rng.random() < 0.5)), window
 
-    def _read(self, fitted: FittedSeries, z_level: int, sample: int, crop: _Crop) -> FloatArray:
-        source = fitted.series.plane_at(z_level)
-        window = self.planes.read(source, crop.rows, crop.columns)[..., sample]
-        turned = np.rot90(fitted.scale.apply(window), crop.quarter_turns)
-        return np.ascontiguousarray(turned[:, ::-1] if crop.mirrored else turned)
+
+def _finish(window: npt.NDArray[np.generic], fitted: FittedSeries, crop: _Crop) -> FloatArray:
+    """Scale a window as its field, and turn it as its crop."""
+    turned = np.rot90(fitted.scale.apply(window), crop.quarter_turns)
+    return np.ascontiguousarray(turned[:, ::-1] if crop.mirrored else turned)

@@ -7,6 +7,7 @@ tensors; nothing is pickled.
 
 import json
 import math
+import os
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from focusfix.errors import InputError, ModelError
 from focusfix.io.atomic import partial_file
 
 STATE_NAME = "state.safetensors"
+_MOST_LOADERS = 8
 
 
 class Batch(NamedTuple):
@@ -224,8 +226,15 @@ def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def prefetch(source: BatchSource, first: int, last: int, *, ahead: int = 3) -> Generator[Batch]:
-    """Make batches on a thread of their own, a few steps ahead.
+def count_loaders() -> int:
+    """Choose how many threads make batches: one for every two processors, 1 to 8."""
+    return max(1, min(_MOST_LOADERS, (os.cpu_count() or 1) // 2))
+
+
+def prefetch(
+    source: BatchSource, first: int, last: int, *, ahead: int = 3, workers: int = 1
+) -> Generator[Batch]:
+    """Make batches on threads of their own, a few steps ahead.
 
     Parameters
     ----------
@@ -234,14 +243,16 @@ def prefetch(source: BatchSource, first: int, last: int, *, ahead: int = 3) -> G
     first, last : int
         Batches ``first`` to ``last - 1`` are made.
     ahead : int
-        Most batches that wait.
+        Most batches that wait or are being made.
+    workers : int
+        Threads; the batches and their order do not depend on it.
 
     Yields
     ------
     Batch
         In order.
     """
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="focusfix-batches") as pool:
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="focusfix-batches") as pool:
         pending: list[Future[Batch]] = []
         try:
             for step in range(first, last):

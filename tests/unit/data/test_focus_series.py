@@ -1,4 +1,5 @@
 import csv
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -275,6 +276,24 @@ def test_planes_beyond_the_budget_stay_on_disk(tmp_path, draw_stack):
     again = [store.read(source, slice(3, 20), slice(5, 9)) for source in series.planes]
     np.testing.assert_array_equal(np.stack(windows)[..., 0], stack[:, 3:20, 5:9])
     np.testing.assert_array_equal(np.stack(again)[..., 0], stack[:, 3:20, 5:9])
+    store.close()
+
+
+@pytest.mark.parametrize("planes_kept", [0, 3, 1000])
+def test_threads_read_the_same_planes_at_once(tmp_path, draw_stack, planes_kept):
+    stacks = [draw_stack(seed=seed) for seed in range(12)]
+    for seed, stack in enumerate(stacks):
+        write_stack(tmp_path / f"f{seed}.tif", stack, axes="ZYX")
+    wanted = [
+        (source, stacks[number][level])
+        for number, series in enumerate(index_data(tmp_path).series)
+        for level, source in enumerate(series.planes)
+    ] * 4
+    store = PlaneStore(planes_kept * stacks[0][0].nbytes)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda each: store.read(each[0], slice(2, 30)), wanted))
+    for window, (_, plane) in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(window[..., 0], plane[2:30])
     store.close()
 
 

@@ -1,9 +1,18 @@
+import time
+
 import pytest
 import torch
 from torch import nn
 
 from focusfix.errors import InputError, ModelError
-from focusfix.training.fit import Batch, FitSettings, Trainer, learning_rate_at, prefetch
+from focusfix.training.fit import (
+    Batch,
+    FitSettings,
+    Trainer,
+    count_loaders,
+    learning_rate_at,
+    prefetch,
+)
 
 
 def objective(network, batch):
@@ -93,6 +102,17 @@ def test_prefetch_keeps_the_order_and_stops_when_closed():
     assert all(torch.equal(found[i].inputs, batch_of(2 + i).inputs) for i in range(4))
     assert made == sorted(made)
     assert len(made) <= 7
+
+
+def test_batches_and_their_order_do_not_depend_on_the_threads():
+    def source(step):
+        time.sleep(0.01 * (step % 3 == 0))
+        return batch_of(step)
+
+    alone = [batch.inputs for batch in prefetch(source, 0, 12)]
+    together = [batch.inputs for batch in prefetch(source, 0, 12, ahead=6, workers=4)]
+    assert all(one.equal(other) for one, other in zip(alone, together, strict=True))
+    assert 1 <= count_loaders() <= 8
 
 
 def test_prefetch_hands_on_errors():
