@@ -1,6 +1,7 @@
 """Sharp images as training material: find them, keep those in focus, set some aside."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ def read_sharp_images(paths: Iterable[Path], *, absorbing: bool = False) -> list
     Raises
     ------
     InputError
-        If there is no image at all.
+        If there is no image at all, or one has pixels that are not finite.
     """
     from focusfix.io.image import open_image
 
@@ -54,6 +55,11 @@ def read_sharp_images(paths: Iterable[Path], *, absorbing: bool = False) -> list
         with open_image(path) as reader:
             for plane in range(len(reader.metadata.planes)):
                 pixels = reader.read_window(plane, slice(None), slice(None))
+                if not np.isfinite(pixels).all():
+                    raise InputError(
+                        f"{path} holds NaN or infinite pixels.",
+                        "Replace them, or remove this image from the training data.",
+                    )
                 images.extend(
                     SharpImage(path, scaled)
                     for scaled in _planes_of(pixels.astype(np.float32), absorbing=absorbing)
@@ -96,7 +102,9 @@ def edge_sharpness(plane: FloatArray) -> float:
     return float(slope / max(high - low, 1e-6))
 
 
-def keep_in_focus(images: Sequence[SharpImage], *, drop_share: float) -> list[SharpImage]:
+def keep_in_focus(
+    images: Sequence[SharpImage], *, drop_share: float, fewest: int = 1
+) -> list[SharpImage]:
     """Drop the least sharp images among those of the same size.
 
     Parameters
@@ -105,6 +113,8 @@ def keep_in_focus(images: Sequence[SharpImage], *, drop_share: float) -> list[Sh
         Candidates.
     drop_share : float
         Share to drop within each size, 0 to 1.
+    fewest : int
+        Sizes with fewer images are kept whole: among a handful, the least sharp one may be sharp.
 
     Returns
     -------
@@ -115,7 +125,10 @@ def keep_in_focus(images: Sequence[SharpImage], *, drop_share: float) -> list[Sh
     values = [edge_sharpness(image.plane) for image in images]
     for image, value in zip(images, values, strict=True):
         by_size.setdefault(image.plane.shape, []).append(value)
-    limits = {size: float(np.quantile(found, drop_share)) for size, found in by_size.items()}
+    limits = {
+        size: float(np.quantile(found, drop_share)) if len(found) >= fewest else -math.inf
+        for size, found in by_size.items()
+    }
     return [i for i, v in zip(images, values, strict=True) if v >= limits[i.plane.shape]]
 
 

@@ -31,6 +31,7 @@ from focusfix.training.simulated_data import SimulatedData, list_sharp_images, p
 DEFAULT_MODEL = "wiener-unet"
 DEFAULT_STEPS = 10_000
 _SMALLEST_SIMULATED_CROP_PX = 32
+_OF_SERIES = ("channels", "focal_level", "split_by")
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,26 @@ def _draft(
         raise UsageError(
             f"--{option}: {first['msg']}, got {first['input']!r}.", "Correct the value."
         ) from error
-    return _with_simulation(draft) if simulate else draft
+    if not simulate:
+        return draft
+    _check_simulable(draft, wanted)
+    return _with_simulation(draft)
+
+
+def _check_simulable(draft: RunSettings, wanted: Mapping[str, Any]) -> None:
+    """Refuse settings that only focal series have: they would be left out silently."""
+    given = [name for name in _OF_SERIES if name in wanted]
+    if given or draft.data.axes is not None:
+        option = OPTION_OF_SETTING.get(given[0], given[0].replace("_", "-")) if given else "axes"
+        raise UsageError(
+            f"--{option} has no meaning for sharp images with --simulate.",
+            "Leave it out, or train on focal series without --simulate.",
+        )
+    if draft.modality == "any":
+        raise UsageError(
+            "--simulate blurs either fluorescence or bright-field images, not any.",
+            "Leave --modality out, or name one of them.",
+        )
 
 
 def _with_simulation(draft: RunSettings) -> RunSettings:

@@ -16,7 +16,7 @@ from focusfix.metrics.modality import guess_modality
 from focusfix.training.data_sources import PairSource, count_splits
 from focusfix.training.settings import RunSettings
 
-_UNSHARP_SHARE = 0.15
+_UNSHARP_SHARE, _FEWEST_COMPARED = 0.15, 20
 _VALIDATION_SEED_STEP = 1
 _GUESSED_FROM = 9
 
@@ -42,24 +42,20 @@ class SimulatedData:
     def __init__(self, folder: Path, settings: RunSettings, pattern: str | None = None) -> None:
         self.settings = settings
         paths = list_sharp_images(folder, pattern)
-        names = {path: path.relative_to(folder).as_posix() for path in paths}
+        absorbing = settings.simulation is not None and settings.simulation.brightfield
+        images = read_sharp_images(paths, absorbing=absorbing)
+        self.n_planes = len(images)
+        self.images = keep_in_focus(images, drop_share=_UNSHARP_SHARE, fewest=_FEWEST_COMPARED)
+        kept = {image.path for image in self.images}
+        self.name_of_path = {p: p.relative_to(folder).as_posix() for p in paths if p in kept}
         split_of_name = assign_splits(
-            list(names.values()),
+            list(self.name_of_path.values()),
             validation_share=settings.validation_share,
             test_share=settings.test_share,
             seed=settings.seed,
             order=settings.split,
         )
-        self.split_of_path = {path: split_of_name[name] for path, name in names.items()}
-        self.name_of_path = names
-        absorbing = settings.simulation is not None and settings.simulation.brightfield
-        images = read_sharp_images(paths, absorbing=absorbing)
-        self.images = keep_in_focus(images, drop_share=_UNSHARP_SHARE)
-        self.n_unsharp = len(images) - len(self.images)
-        if not self._in_split("train"):
-            raise InputError(
-                f"{folder}: no image is left for training.", "Add images or lower the shares."
-            )
+        self.split_of_path = {p: split_of_name[name] for p, name in self.name_of_path.items()}
 
     def _in_split(self, split: str) -> list[SharpImage]:
         return [image for image in self.images if self.split_of_path[image.path] == split]
@@ -116,17 +112,18 @@ class SimulatedData:
 
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood."""
-        kept = {image.path for image in self.images}
+        n_unsharp = self.n_planes - len(self.images)
+        note = f"the least sharp planes are left out: {n_unsharp} of {self.n_planes}"
         return {
             "layout": "sharp images, simulated defocus",
             "fields": len(self.split_of_path),
             "planes": len(self.images),
-            "left_out_unsharp": self.n_unsharp,
+            "left_out_unsharp": n_unsharp,
             "shapes": sorted({f"{i.plane.shape[0]} x {i.plane.shape[1]}" for i in self.images}),
             "modality": self.modality,
-            "split": count_splits({str(path): self.split_of_path[path] for path in kept}),
+            "split": count_splits({str(p): split for p, split in self.split_of_path.items()}),
             "crops_per_epoch": self.crops_per_epoch,
-            "notes": [],
+            "notes": [note] if n_unsharp else [],
         }
 
 

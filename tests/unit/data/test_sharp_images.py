@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from scipy.ndimage import gaussian_filter
 from skimage.io import imsave
 
@@ -90,6 +91,20 @@ def test_blurred_copies_are_dropped_within_each_size():
     assert [image.path.name for image in kept] == [
         image.path.name for image in images if image.path.name.startswith("sharp")
     ]
+
+
+def test_a_handful_is_kept_whole():
+    images = [SharpImage(Path(str(n)), gaussian_filter(squares(n), n)) for n in range(4)]
+    assert keep_in_focus(images, drop_share=0.5, fewest=5) == images
+    assert len(keep_in_focus(images, drop_share=0.5, fewest=4)) == 2
+
+
+def test_pixels_that_are_not_finite_are_an_input_error(tmp_path):
+    plane = squares(0).astype(np.float32)
+    plane[3, 4] = np.nan
+    tifffile.imwrite(tmp_path / "gap.tif", plane)
+    with pytest.raises(InputError, match=r"gap\.tif holds NaN"):
+        read_sharp_images([tmp_path / "gap.tif"])
 
 
 def test_nothing_is_dropped_when_nothing_is_asked_for():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import gaussian_filter
 
 from focusfix.data.simulate import SimulationSettings
 from focusfix.errors import InputError, UsageError
@@ -87,9 +88,10 @@ def test_simulated_defocus_draws_by_number(sharp, make_settings):
     simulation = SimulationSettings(crop_px=32, optics_bank=3)
     settings = make_settings(simulation=simulation, validation_share=0.25, test_share=0.0)
     data = SimulatedData(sharp, settings)
+    assert data.describe()["left_out_unsharp"] == 0
     splits = [row["split"] for row in data.split_table]
     assert (splits.count("train"), splits.count("validation")) == (6, 2)
-    assert sum(data.describe()["split"].values()) == len(data.images) == 8 - data.n_unsharp
+    assert sum(data.describe()["split"].values()) == len(data.images) == 8
     assert data.crops_per_epoch == 4 * sum(
         data.split_of_path[image.path] == "train" for image in data.images
     )
@@ -102,6 +104,38 @@ def test_simulated_defocus_draws_by_number(sharp, make_settings):
     assert not one.inputs.equal(make_batch(data.validation, 4, 2).inputs)
     assert data.card["blur_radius_px"] == (0.0, 36.0)
     assert {row["field"] for row in data.split_table} == {f"{n}.tif" for n in range(8)}
+
+
+def test_the_least_sharp_of_many_are_left_out_before_the_split(tmp_path, make_settings):
+    rng = np.random.default_rng(0)
+    for number in range(20):
+        plane = np.kron(rng.random((8, 8)), np.ones((8, 8)))
+        plane = plane if number else gaussian_filter(plane, 3)
+        tifffile.imwrite(tmp_path / f"{number}.tif", (255 * plane).astype(np.uint8))
+    simulation = SimulationSettings(crop_px=32, optics_bank=3)
+    settings = make_settings(simulation=simulation, validation_share=0.2, test_share=0.2)
+    data = SimulatedData(tmp_path, settings)
+    facts = data.describe()
+    assert facts["left_out_unsharp"] == 3
+    assert facts["notes"] == ["the least sharp planes are left out: 3 of 20"]
+    assert facts["split"] == {"train": 11, "validation": 3, "test": 3}
+    assert "0.tif" not in {row["field"] for row in data.split_table}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "option"),
+    [
+        ({"split_by": "well"}, "--split-by"),
+        ({"focal_level": "3"}, "--focal-level"),
+        ({"channels": ("w1",)}, "--channel"),
+        ({}, "--axes"),
+        ({"modality": "any"}, "not any"),
+    ],
+)
+def test_settings_of_focal_series_are_refused_for_sharp_images(sharp, cpu, wanted, option):
+    place = DataPlace(path=str(sharp), axes=None if wanted else "YX")
+    with pytest.raises(UsageError, match=option):
+        plan_run(place, {**TINY, "crop_size": 32, **wanted}, device=cpu, simulate=True)
 
 
 def test_kind_of_simulated_images(tmp_path, sharp, cpu):
