@@ -132,6 +132,41 @@ def test_faults_are_told_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_will_disappoint_is_told(tmp_path, stacks, run_cli, monkeypatch):
+    monkeypatch.setattr("focusfix.training.plan.choose_precision", lambda _: "fp32")
+    arguments = ("train", stacks, *TINY, "--steps", 1, "--precision", "bf16")
+    told = run_cli(*arguments, "-o", tmp_path / "run")
+    assert told.code == 0, told.err
+    assert "warning: cpu has no instructions for bf16" in told.err
+    assert "warning: the best checkpoint is no better than leaving the images" in told.err
+    monkeypatch.setattr("focusfix.training.plan.choose_precision", lambda _: "bf16")
+    assert "instructions" not in run_cli(*arguments, "--dry-run").err
+    alone = run_cli("train", stacks / "f0.tif", *TINY, "--dry-run")
+    assert "z-stacks: 1 field, 1 for training" in alone.err
+    assert "warning: no field is left for validation" in alone.err
+
+
+def test_a_plate_is_split_by_wells(tmp_path, draw_nuclei, run_cli):
+    for number, well in enumerate(("a01", "b07", "p24")):
+        for site in (1, 2):
+            plane = draw_nuclei((32, 40), seed=10 * number + site)
+            for level in (0, 16):
+                name = f"mcf-z-stacks-03212011_{well}_s{site}_w1{number}b-{level}.tif"
+                path = tmp_path / f"BBBC006_v1_images_z_{level:02d}" / name
+                path.parent.mkdir(exist_ok=True)
+                image = plane if level == 16 else gaussian_filter(plane.astype(float), 2)
+                tifffile.imwrite(path, image.astype(np.uint16), compression="lzw")
+    record = json.loads(run_cli("train", tmp_path, "--dry-run", "--json", *TINY).out)
+    assert (record["layout"], record["fields"], record["wells"]) == ("plane folders", 6, 3)
+    assert record["focal_levels"] == {"16": 6}
+    run = tmp_path / "run"
+    assert run_cli("train", tmp_path, "-o", run, *TINY, "--steps", 1).code == 0
+    with (run / "split.csv").open(newline="") as file:
+        splits = {(row["well"], row["split"]) for row in csv.DictReader(file)}
+    assert len(splits) == 3
+    assert [split for _, split in splits].count("validation") == 1
+
+
 def test_pairs_of_two_folders(tmp_path, draw_nuclei, run_cli):
     for seed in range(2):
         plane = draw_nuclei((40, 40), seed=seed)
@@ -157,20 +192,50 @@ def test_the_series_of_synthesize_blur_trains(tmp_path, draw_nuclei, run_cli):
     assert record["focal_levels"] == {"0": 2}
 
 
-def test_terminated_training_goes_on(tmp_path, stacks, run_cli, program_environment):
-    run = tmp_path / "run"
-    command = ("train", stacks, "-o", run, *TINY, "--steps", 20_000, "--validate-every", 20_000)
+def test_an_interrupted_and_resumed_run_ends_with_the_same_weights(
+    tmp_path, stacks, run_cli, program_environment
+):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    settings = (*TINY, "--steps", 160, "--validate-every", 70, "--patience", 0)
+    assert run_cli("train", stacks, "-o", straight, *settings).code == 0
+    command = ("train", stacks, "-o", stopped, *settings)
+    program = start_training(command, stopped, program_environment)
+    time.sleep(0.2)
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, out) == (130, ""), err
+    steps = len((stopped / "log.csv").read_text().splitlines()) - 1
+    assert 0 < steps < 160
+    assert f"the state after step {steps} was saved" in err
+    resumed = run_cli("train", "--resume", "-o", stopped, "--device", "cpu")
+    assert resumed.code == 0, resumed.err
+    for name in ("state", "best", "last"):
+        one, other = (load_file(run / f"{name}.safetensors") for run in (straight, stopped))
+        assert one.keys() == other.keys()
+        assert all(one[key].equal(other[key]) for key in one)
+    assert (straight / "log.csv").read_text() == (stopped / "log.csv").read_text()
+
+
+def start_training(command, run, environment):
+    """Start a process, and wait until it takes steps."""
     program = subprocess.Popen(
         [sys.executable, "-m", "focusfix", *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=program_environment,
+        env=environment,
     )
     deadline = time.monotonic() + 60
     while not (run / "log.csv").exists() and time.monotonic() < deadline:
         assert program.poll() is None, program.communicate()
         time.sleep(0.02)
+    return program
+
+
+def test_terminated_training_goes_on(tmp_path, stacks, run_cli, program_environment):
+    run = tmp_path / "run"
+    command = ("train", stacks, "-o", run, *TINY, "--steps", 20_000, "--validate-every", 20_000)
+    program = start_training(command, run, program_environment)
     time.sleep(0.5)
     program.send_signal(signal.SIGTERM)
     out, err = program.communicate(timeout=60)

@@ -48,7 +48,7 @@ def run(options: TrainOptions, console: Console) -> None:
     """
     _check_combination(options)
     from focusfix.runtime.device import select_device
-    from focusfix.training.plan import plan_run
+    from focusfix.training.plan import plan_run, training_precision
     from focusfix.training.run_folder import RunFolder
 
     wanted = wanted_settings(options)
@@ -72,6 +72,11 @@ def run(options: TrainOptions, console: Console) -> None:
         )
     with closing(plan.data):
         _tell_plan(plan, console)
+        if plan.settings.precision == "bf16" and training_precision(device) != "bf16":
+            console.warning(
+                f"{device.name} has no instructions for bf16: training is slower with it than "
+                "with --precision fp32, and less exact"
+            )
         if options.dry_run:
             _print_plan(plan, options, console)
         elif folder is not None:
@@ -113,10 +118,11 @@ def _tell_plan(plan: "Plan", console: Console) -> None:
     facts = plan.data.describe()
     for note in facts["notes"]:
         console.note(note)
-    split = facts["split"]
+    split, n_fields = facts["split"], facts["fields"]
     console.note(
-        f"{facts['layout']}: {facts['fields']} fields, {split['train']} for training, "
-        f"{split['validation']} for validation, {split['test']} for test"
+        f"{facts['layout']}: {n_fields} field{'s'[: n_fields != 1]}, "
+        f"{split['train']} for training, {split['validation']} for validation, "
+        f"{split['test']} for test"
     )
     if not split["validation"]:
         console.warning(
@@ -193,6 +199,11 @@ def _print_result(
             f"best at step {result.best_step}: {result.best.psnr_db:.2f} dB, "
             f"{result.best.gain_db:+.2f} dB over doing nothing"
         )
+        if result.best.gain_db <= 0:
+            console.warning(
+                "the best checkpoint is no better than leaving the images as they are: train "
+                "longer (--steps), on more fields, or look at the previews for what goes wrong"
+            )
     if not options.json:
         console.result(str(folder.best))
         return

@@ -9,18 +9,18 @@ import torch
 from focusfix.io.checkpoint import save_checkpoint
 from focusfix.models.base import Restorer
 from focusfix.models.registry import build_network, get_entry
-from focusfix.report.training import Curve, PreviewRow, write_loss_curve, write_preview
+from focusfix.report.training import Curve, write_loss_curve, write_preview
 from focusfix.runtime.device import Device
 from focusfix.training.card import make_header
 from focusfix.training.data_sources import PairSource, TrainingData, make_batch
-from focusfix.training.fit import Batch, Trainer, learning_rate_at, prefetch
+from focusfix.training.fit import Batch, Trainer, count_loaders, learning_rate_at, prefetch
 from focusfix.training.interruption import Interruption
 from focusfix.training.log import LogRow, RunLog
 from focusfix.training.progress import ProgressView, Status
 from focusfix.training.recipes import build_objective, find_recipe
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
-from focusfix.training.validation import Validation, ValidationResult, ValidationScore
+from focusfix.training.validation import Validation, ValidationScore, preview_rows
 
 _PREVIEW_CROPS = 4
 
@@ -172,7 +172,9 @@ class Run:
         """
         source = partial(_batch_of_step, self.pairs, self.settings.batch_size)
         first = self.trainer.step
-        batches = prefetch(source, first, first if self._is_over() else self.settings.steps)
+        last = first if self._is_over() else self.settings.steps
+        workers = count_loaders()
+        batches = prefetch(source, first, last, ahead=2 + workers, workers=workers)
         with RunLog(self.folder.log, first) as log, Interruption() as interruption:
             with view:
                 for batch in batches:
@@ -229,7 +231,7 @@ class Run:
         )
         self.newest = result.score
         self.standing = self.standing.after(result.score, self.trainer.step)
-        write_preview(self.folder.preview(self.trainer.step), _preview_rows(result))
+        write_preview(self.folder.preview(self.trainer.step), preview_rows(result, _PREVIEW_CROPS))
         return result.score
 
     def _save(self, log: RunLog) -> None:
@@ -282,17 +284,3 @@ def _score_of(row: LogRow) -> ValidationScore | None:
     if row.psnr_db is None or row.input_psnr_db is None:
         return None
     return ValidationScore(row.psnr_db, row.input_psnr_db)
-
-
-def _preview_rows(result: ValidationResult) -> list[PreviewRow]:
-    count = min(_PREVIEW_CROPS, len(result.psnr_db))
-    return [
-        PreviewRow(
-            result.batch.inputs[i, 0].numpy(),
-            result.restored[i, 0].numpy(),
-            result.batch.targets[i, 0].numpy(),
-            float(result.input_psnr_db[i]),
-            float(result.psnr_db[i]),
-        )
-        for i in range(count)
-    ]

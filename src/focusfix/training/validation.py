@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from focusfix.models.base import Restorer
+from focusfix.report.training import PreviewRow
 from focusfix.training.data_sources import PairSource, make_batch
 from focusfix.training.fit import Batch
 from focusfix.training.recipes import edge_px
@@ -103,6 +104,34 @@ class Validation:
         reached = psnr_db(images, self.batch.targets)
         score = ValidationScore(float(reached.mean()), float(self.input_psnr_db.mean()))
         return ValidationResult(score, self.batch, images, reached, self.input_psnr_db)
+
+
+def preview_rows(result: ValidationResult, most: int) -> list[PreviewRow]:
+    """Show the first crops without their border, which is neither learned nor scored.
+
+    Parameters
+    ----------
+    result : ValidationResult
+        All crops.
+    most : int
+        Most rows.
+
+    Returns
+    -------
+    list of PreviewRow
+    """
+    edge = edge_px(result.restored.shape[-1])
+    inner = slice(edge, result.restored.shape[-1] - edge)
+    return [
+        PreviewRow(
+            result.batch.inputs[i, 0, inner, inner].numpy(),
+            result.restored[i, 0, inner, inner].numpy(),
+            result.batch.targets[i, 0, inner, inner].numpy(),
+            float(result.input_psnr_db[i]),
+            float(result.psnr_db[i]),
+        )
+        for i in range(min(most, len(result.psnr_db)))
+    ]
 
 
 def psnr_db(images: Tensor, targets: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from safetensors.torch import load_file
 
 from focusfix.errors import InputError
 from focusfix.io.checkpoint import load_checkpoint
+from focusfix.models.registry import list_entries
+from focusfix.training.recipes import find_recipe
 from focusfix.training.run import Run, Standing
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.validation import ValidationScore
@@ -50,22 +52,12 @@ def read_rows(folder):
         return list(csv.reader(file))
 
 
-@pytest.mark.parametrize(
-    ("model", "hyperparameters", "loss"),
-    [
-        ("multilevel-unet", {"levels": 2, "base_width": 2}, "l1"),
-        (
-            "wiener-unet",
-            {"widths": [2, 3], "bank_radii_px": [1.0], "bank_size_px": 5, "bottom_blocks": 1},
-            "tempered-error",
-        ),
-    ],
-)
-def test_a_stopped_run_ends_with_the_same_weights(start, model, hyperparameters, loss):
+@pytest.mark.parametrize("entry", list_entries(), ids=lambda entry: entry.name)
+def test_a_stopped_run_ends_with_the_same_weights(start, entry):
     settings = {
-        "model": model,
-        "hyperparameters": hyperparameters,
-        "loss": loss,
+        "model": entry.name,
+        "hyperparameters": entry.tiny,
+        "loss": find_recipe(entry).loss,
         "validate_every": 4,
     }
     straight = start("straight", **settings)

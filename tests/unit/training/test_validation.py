@@ -6,7 +6,14 @@ import torch
 
 from focusfix.metrics.fidelity import psnr
 from focusfix.models.base import Restorer
-from focusfix.training.validation import Validation, ValidationScore, psnr_db
+from focusfix.training.fit import Batch
+from focusfix.training.validation import (
+    Validation,
+    ValidationResult,
+    ValidationScore,
+    preview_rows,
+    psnr_db,
+)
 
 
 class Half(Restorer):
@@ -43,6 +50,18 @@ def test_score_against_doing_nothing(drawn_data):
     assert result.score.gain_db == pytest.approx(float(expected[0] - expected[1]), abs=1e-5)
     again = Validation(drawn_data().validation, 5)
     assert torch.equal(again.batch.inputs, inputs)
+
+
+def test_preview_shows_what_is_scored():
+    batch = Batch(torch.zeros((3, 1, 64, 64)), torch.ones((3, 1, 64, 64)))
+    restored = torch.full((3, 1, 64, 64), 0.5)
+    restored[..., :8, :] = 9
+    score = ValidationScore(6.0, 0.0)
+    result = ValidationResult(score, batch, restored, torch.full((3,), 6.0), torch.zeros(3))
+    rows = preview_rows(result, 2)
+    assert [(row.input_psnr_db, row.psnr_db) for row in rows] == [(0.0, 6.0)] * 2
+    assert rows[0].restored.shape == rows[0].in_focus.shape == (48, 48)
+    assert rows[0].restored.max() == 0.5
 
 
 def test_gain():
