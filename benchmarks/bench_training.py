@@ -1,9 +1,13 @@
 """Crops per second of `focusfix train` over a bare loop that has its batch in memory.
 
-The ratio is what finding, reading, scaling and cutting crops, and keeping the log, cost. Both
-loops take turns in short blocks, and medians over steps are compared, because other programs may
-be running. Data are LZW-compressed focal series as a plate reader writes them, and sharp images
-that are blurred as they are drawn.
+The bare loop does forward pass, loss, backward pass and Adam, nothing else. `train` also finds,
+reads, scales and cuts crops, or simulates them, shortens gradients, averages weights and keeps its
+log. Both take turns of a few steps within one run, so that other programs slow both alike; each
+turn gives a ratio of medians, and the median over turns is printed with the range of the middle
+half. Steps that could use batches made during the other loop's turn are not counted.
+
+Data are LZW-compressed focal series as a plate reader writes them, kept in memory or read from
+disk again for every crop, and sharp images that are blurred as they are drawn.
 """
 
 import argparse
@@ -12,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
@@ -22,6 +27,8 @@ from focusfix.data.simulate import SimulationSettings
 from focusfix.models.registry import build_network, get_entry
 from focusfix.runtime.device import Device, select_device
 from focusfix.training.data_sources import TrainingData, make_batch
+from focusfix.training.fit import Batch, Trainer, count_loaders
+from focusfix.training.plan import DEFAULT_MODEL, training_precision
 from focusfix.training.progress import Status
 from focusfix.training.recipes import find_recipe
 from focusfix.training.run import Run
@@ -31,20 +38,49 @@ from focusfix.training.settings import DataPlace, RunSettings
 from focusfix.training.simulated_data import SimulatedData
 
 WANTED_RATIO = 0.9
-N_FIELDS, LEVELS, SHAPE = 6, (0, 4, 8, 12, 16), (520, 696)
+N_FIELDS, LEVELS, SHAPE_BLOCKS = 12, (0, 4, 8, 12, 16), (65, 87)
 CACHE_BYTES = 1 << 30
+STEPS_AHEAD = 2 + count_loaders()
+LOADED_CROPS = 100
 
 
-class StepTimes:
-    """A view that notes how long each step takes."""
+class Turn(NamedTuple):
+    """Median seconds of a step of both loops."""
 
-    def __init__(self) -> None:
-        self.moments: list[float] = []
+    train_s: float
+    bare_s: float
 
-    def show(self, status: Status) -> None:
-        self.moments.append(time.perf_counter())
 
-    def __enter__(self) -> "StepTimes":
+class TakeTurns:
+    """A view of a run that takes steps of the bare loop after every few steps of the run."""
+
+    def __init__(self, trainer: Trainer, batch: Batch, counted: int) -> None:
+        self.trainer, self.batch, self.counted = trainer, batch, counted
+        self.turns: list[Turn] = []
+        self._seconds: list[float] = []
+        self._started = time.perf_counter()
+
+    def show(self, status: Status) -> None:  # noqa: ARG002 - every view gets it
+        """Note the time of a step; after enough of them, let the bare loop have its turn."""
+        now = time.perf_counter()
+        self._seconds.append(now - self._started)
+        if len(self._seconds) == STEPS_AHEAD + self.counted:
+            train_s = statistics.median(self._seconds[STEPS_AHEAD:])
+            bare_s = statistics.median(self._bare_step() for _ in range(self.counted))
+            self.turns.append(Turn(train_s, bare_s))
+            self._seconds = []
+        self._started = time.perf_counter()
+
+    def _bare_step(self) -> float:
+        started = time.perf_counter()
+        self.trainer.optimizer.zero_grad(set_to_none=True)
+        loss = self.trainer.objective(self.trainer.network, self.batch)
+        loss.backward()
+        self.trainer.optimizer.step()
+        float(loss.detach())  # waits for the device, as every loop that shows its loss does
+        return time.perf_counter() - started
+
+    def __enter__(self) -> "TakeTurns":
         return self
 
     def __exit__(
@@ -55,16 +91,12 @@ class StepTimes:
     ) -> None:
         pass
 
-    def seconds(self) -> list[float]:
-        """Return the times of all steps but the first, which starts up, and the last, which saves."""
-        return list(np.diff(self.moments)[:-1])
-
 
 def write_plate(folder: Path) -> None:
     """Write random structures in the layout of BBBC006, LZW-compressed 12-bit values."""
     rng = np.random.default_rng(0)
     for field in range(N_FIELDS):
-        plane = np.kron(rng.random((65, 87)), np.ones((8, 8)))
+        plane = np.kron(rng.random(SHAPE_BLOCKS), np.ones((8, 8)))
         for level in LEVELS:
             noisy = rng.poisson(100 + 800 * plane**3 * (16 + level) / 32).astype(np.uint16)
             path = folder / f"BBBC006_v1_images_z_{level:02d}" / f"p_a{field + 1:02d}_s1_w1.tif"
@@ -73,65 +105,88 @@ def write_plate(folder: Path) -> None:
 
 
 def write_sharp_images(folder: Path) -> None:
+    """Write random structures as sharp images."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     for number in range(4):
-        plane = np.kron(rng.random((65, 87)), np.ones((8, 8))) ** 3
+        plane = np.kron(rng.random(SHAPE_BLOCKS), np.ones((8, 8))) ** 3
         tifffile.imwrite(folder / f"{number}.tif", (255 * plane).astype(np.uint8))
 
 
-def make_settings(model: str, steps: int, batch_size: int, crop_px: int) -> RunSettings:
-    network = build_network(model, {})
+def make_settings(options: argparse.Namespace, device: Device) -> RunSettings:
+    """Complete the settings of a run that validates and saves only at its end."""
+    network = build_network(options.model, {})
+    steps = (1 + options.turns) * (STEPS_AHEAD + options.steps)
     return RunSettings(
         data=DataPlace(path="benchmark"),
-        model=model,
+        model=options.model,
         hyperparameters=network.hyperparameters,
-        loss=find_recipe(get_entry(model)).loss,
+        loss=find_recipe(get_entry(options.model)).loss,
         steps=steps,
-        batch_size=batch_size,
-        crop_size=crop_px,
-        validate_every=steps + 1,
+        batch_size=options.batch_size,
+        crop_size=options.crop_size,
+        precision=training_precision(device),
+        validate_every=steps,
         validation_share=0.0,
         test_share=0.0,
-        simulation=SimulationSettings(crop_px=crop_px, optics_bank=50),
+        simulation=SimulationSettings(crop_px=options.crop_size, optics_bank=50),
     )
 
 
-def time_run(
-    data: TrainingData, settings: RunSettings, folder: Path, device: Device
-) -> list[float]:
-    """Time the steps of one short run of `train`."""
-    run_folder = RunFolder(folder)
-    run_folder.start(settings, data.split_table)
-    times = StepTimes()
-    Run(data, settings, run_folder, device).train(times)
-    return times.seconds()
-
-
-def time_bare(
-    data: TrainingData, settings: RunSettings, folder: Path, device: Device
-) -> list[float]:
-    """Time as many steps on one batch that stays in memory."""
-    trainer = Run(data, settings, RunFolder(folder), device).trainer
+def compare(
+    data: TrainingData, settings: RunSettings, folder: RunFolder, device: Device, counted: int
+) -> list[Turn]:
+    """Run `train` and the bare loop in turns; the first turn, which starts up, is left out."""
+    folder.start(settings, data.split_table)
+    trainer = Run(data, settings, folder, device).trainer
+    trainer.network.train()
     batch = make_batch(data.train, 0, settings.batch_size)
-    seconds = []
-    for _ in range(settings.steps):
-        started = time.perf_counter()
-        trainer.learn(batch)
-        seconds.append(time.perf_counter() - started)
-    return seconds[1:-1]
+    view = TakeTurns(trainer, Batch(*(part.to(device.name) for part in batch)), counted)
+    Run(data, settings, folder, device).train(view)
+    return view.turns[1:]
+
+
+def time_loading(data: TrainingData) -> float:
+    """Return the crops per second that one thread draws when nothing else is done."""
+    make_batch(data.train, 0, 1)
+    started = time.perf_counter()
+    make_batch(data.train, 1, LOADED_CROPS)
+    return LOADED_CROPS / (time.perf_counter() - started)
+
+
+def report(kind: str, turns: list[Turn], loaded: float, batch_size: int) -> None:
+    """Print crops per second of both loops and their ratio."""
+    ratios = [turn.bare_s / turn.train_s for turn in turns]
+    ratio = statistics.median(ratios)
+    low, high = np.percentile(ratios, [25, 75])
+    train, bare = (batch_size / statistics.median(s) for s in zip(*turns, strict=True))
+    print(
+        f"{kind}: train {train:.2f} crops/s, bare {bare:.2f}, ratio {ratio:.2f} "
+        f"({low:.2f} to {high:.2f}; wanted: at least {WANTED_RATIO}: "
+        f"{'reached' if ratio >= WANTED_RATIO else 'NOT reached'}); "
+        f"loading alone, one thread: {loaded:.0f} crops/s",
+        flush=True,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="wiener-unet")
-    parser.add_argument("--blocks", type=int, default=4, help="turns that each loop takes")
-    parser.add_argument("--steps", type=int, default=6, help="steps of a turn")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
+    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--turns", type=int, default=5, help="turns that each loop takes")
+    parser.add_argument("--steps", type=int, default=5, help="steps of a turn that are counted")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--crop-size", type=int, default=128)
     options = parser.parse_args()
-    settings = make_settings(options.model, options.steps, options.batch_size, options.crop_size)
-    device = select_device("cpu")
+    device = select_device(options.device)
+    settings = make_settings(options, device)
+    print(
+        f"{settings.model} on {device.name} in {settings.precision}, batches of "
+        f"{settings.batch_size} crops of {settings.crop_size} px, {torch.get_num_threads()} "
+        f"threads, {count_loaders()} more for loading, {options.turns} turns of "
+        f"{options.steps} steps",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "plate").mkdir()
@@ -139,34 +194,15 @@ def main() -> None:
         write_sharp_images(folder / "sharp")
         index = index_data(folder / "plate")
         sources: dict[str, TrainingData] = {
-            "focal series": SeriesData(index, settings, cache_bytes=CACHE_BYTES),
+            "focal series in memory": SeriesData(index, settings, cache_bytes=CACHE_BYTES),
+            "focal series on disk": SeriesData(index, settings, cache_bytes=0),
             "simulated defocus": SimulatedData(folder / "sharp", settings),
         }
-        bare: list[float] = []
-        timed: dict[str, list[float]] = {name: [] for name in sources}
-        for _ in range(options.blocks):
-            bare += time_bare(sources["focal series"], settings, folder / "run", device)
-            for kind, data in sources.items():
-                timed[kind] += time_run(data, settings, folder / "run", device)
-        for data in sources.values():
+        for kind, data in sources.items():
+            run_folder = RunFolder(folder / "run")
+            turns = compare(data, settings, run_folder, device, options.steps)
+            report(kind, turns, time_loading(data), settings.batch_size)
             data.close()
-    report(bare, timed, settings)
-
-
-def report(bare: list[float], timed: dict[str, list[float]], settings: RunSettings) -> None:
-    """Print crops per second of all loops."""
-    bare_s = statistics.median(bare)
-    print(
-        f"{settings.model}, batches of {settings.batch_size} crops of {settings.crop_size} px, "
-        f"{torch.get_num_threads()} threads, medians of {len(bare)} steps"
-    )
-    print(f"bare loop, batch in memory:   {settings.batch_size / bare_s:6.2f} crops/s")
-    for kind, seconds in timed.items():
-        step_s = statistics.median(seconds)
-        print(
-            f"train, {kind + ':':<22} {settings.batch_size / step_s:6.2f} crops/s, "
-            f"ratio {bare_s / step_s:.2f} (wanted: at least {WANTED_RATIO})"
-        )
 
 
 if __name__ == "__main__":
