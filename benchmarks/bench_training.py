@@ -28,7 +28,7 @@ from focusfix.models.registry import build_network, get_entry
 from focusfix.runtime.device import Device, select_device
 from focusfix.training.data_sources import TrainingData, make_batch
 from focusfix.training.fit import Batch, Trainer, count_loaders
-from focusfix.training.plan import DEFAULT_MODEL, training_precision
+from focusfix.training.plan import training_precision
 from focusfix.training.progress import Status
 from focusfix.training.recipes import find_recipe
 from focusfix.training.run import Run
@@ -38,6 +38,7 @@ from focusfix.training.settings import DataPlace, RunSettings
 from focusfix.training.simulated_data import SimulatedData
 
 WANTED_RATIO = 0.9
+FASTEST_MODEL = "multilevel-unet"
 N_FIELDS, LEVELS, SHAPE_BLOCKS = 12, (0, 4, 8, 12, 16), (65, 87)
 CACHE_BYTES = 1 << 30
 STEPS_AHEAD = 2 + count_loaders()
@@ -171,10 +172,10 @@ def report(kind: str, turns: list[Turn], loaded: float, batch_size: int) -> None
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--model", default=FASTEST_MODEL, help="a slow network hides slow loading")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--turns", type=int, default=5, help="turns that each loop takes")
-    parser.add_argument("--steps", type=int, default=5, help="steps of a turn that are counted")
+    parser.add_argument("--turns", type=int, default=4, help="turns that each loop takes")
+    parser.add_argument("--steps", type=int, default=4, help="steps of a turn that are counted")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--crop-size", type=int, default=128)
     options = parser.parse_args()
