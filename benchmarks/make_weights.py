@@ -2,7 +2,8 @@
 
 Sharp images are taken from DIR/sharp, defocus is simulated on the fly, and test files (by the
 hash of their names, see focusfix.data.sharp_images.split_of) are never seen. Everything is
-seeded; a run that is stopped goes on where it was.
+seeded; a run that is stopped goes on where it was. The linear part of a Wiener U-Net is fitted
+first (filter_fit.py) and left as it is while the U-Net behind it is trained.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filter_fit import RingStatistics, filter_fields, fit_filters, measure_pairs
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from focusfix.config import CheckpointHeader
@@ -23,12 +26,19 @@ from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_ima
 from focusfix.data.simulate import DefocusSimulator, SimulationSettings
 from focusfix.engine.normalize import fit_intensity_scale
 from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
-from focusfix.losses import tempered_error_loss
+from focusfix.losses import multi_scale_loss, tempered_error_loss
+from focusfix.models.base import Restorer
 from focusfix.models.registry import build_network
+from focusfix.models.wiener_unet import WienerUNet
 from focusfix.training.fit import STATE_NAME, Batch, FitSettings, Trainer, prefetch
 
+CROP_PX = 160
 EDGE_PX = 16
-COARSE_WEIGHT = 0.4
+FILTER_PAIRS = 30000
+FILTER_EPOCHS = 30
+FILTERS_NAME = "filters.safetensors"
+PAIRS_BEFORE = 10**9
+"""The filters are fitted to pairs with numbers from here on, which the U-Net never sees."""
 
 
 WeighedPlane = tuple[SharpImage, float]
@@ -71,6 +81,7 @@ NUCLEI = (
     "BBBC038 nuclei (CC0), structures from BioImageAnalysisNotebooks and NEUBIAS (CC-BY) and "
     "ndev-sampledata (BSD-3), with simulated defocus"
 )
+FLUORESCENCE = SimulationSettings(crop_px=192)
 RECIPES = {
     "fluorescence": Recipe(
         model="wiener-unet",
@@ -78,9 +89,9 @@ RECIPES = {
         summary="Wide-field fluorescence, in focus to 36 um out of focus at 20x",
         sources=NUCLEI,
         planes=fluorescence_planes,
-        simulation=SimulationSettings(),
-        fit=FitSettings(steps=12000, learning_rate=2e-3),
-        batch_size=4,
+        simulation=FLUORESCENCE,
+        fit=FitSettings(steps=8000, learning_rate=1.5e-3),
+        batch_size=8,
     ),
     "brightfield": Recipe(
         model="wiener-unet",
@@ -89,14 +100,15 @@ RECIPES = {
         sources="BBBC038 stained tissue (CC0) with simulated defocus, after fluorescence",
         planes=brightfield_planes,
         simulation=SimulationSettings(
+            crop_px=192,
             brightfield=True,
             screening_share=0.0,
             haze_share=0.0,
             max_blur_radius_px=20.0,
             peak_electrons=(3000.0, 30000.0),
         ),
-        fit=FitSettings(steps=3000, learning_rate=1e-3),
-        batch_size=4,
+        fit=FitSettings(steps=1500, learning_rate=1e-3),
+        batch_size=8,
         start_from="fluorescence",
     ),
     "multilevel-unet": Recipe(
@@ -105,9 +117,9 @@ RECIPES = {
         summary="Four-level U-Net of Wang & Han, for comparison",
         sources=NUCLEI,
         planes=fluorescence_planes,
-        simulation=SimulationSettings(),
-        fit=FitSettings(steps=12000, learning_rate=1e-3),
-        batch_size=4,
+        simulation=FLUORESCENCE,
+        fit=FitSettings(steps=8000, learning_rate=1e-3),
+        batch_size=8,
     ),
 }
 
@@ -124,23 +136,59 @@ def zoomed(planes: list[WeighedPlane]) -> tuple[list[np.ndarray], list[float]]:
 
 
 def batch_of(simulator: DefocusSimulator, batch_size: int, step: int) -> Batch:
-    """Draw the batch of one step."""
-    pairs = [simulator.pair(step * batch_size + i) for i in range(batch_size)]
+    """Draw the batch of one step: whole periodic fields, from which objectives cut crops."""
+    pairs = [simulator.periodic_pair(step * batch_size + i) for i in range(batch_size)]
     inputs = np.stack([p.out_of_focus for p in pairs])[:, None]
     targets = np.stack([p.in_focus for p in pairs])[:, None]
     return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
 
 
-def objective(network: nn.Module, batch: Batch) -> Tensor:
-    """Tempered error at every size of the pyramid, away from the border of the crop."""
-    inputs = batch.inputs.contiguous(memory_format=torch.channels_last)
-    loss, target, edge = torch.zeros(()), batch.targets, EDGE_PX
-    for size, output in enumerate(network.training_outputs(inputs)):
-        target = nn.functional.avg_pool2d(target, 2) if size else target
-        window = (..., slice(edge, -edge), slice(edge, -edge))
-        loss = loss + COARSE_WEIGHT**size * tempered_error_loss(output[window], target[window])
-        edge = edge // 2
-    return loss
+def middle(fields: Tensor, side: int) -> Tensor:
+    """Cut the middle of fields."""
+    top, left = ((size - side) // 2 for size in fields.shape[-2:])
+    return fields[..., top : top + side, left : left + side]
+
+
+def finishing_objective(network: WienerUNet, batch: Batch) -> Tensor:
+    """Error of what the U-Net makes of fields that the fitted filters have seen."""
+    with torch.no_grad():
+        filtered, code = filter_fields(network.filters, batch.inputs)
+        images = middle(torch.cat([batch.inputs, filtered], dim=1), CROP_PX)
+        images = images.contiguous(memory_format=torch.channels_last)
+        cells = CROP_PX // network.filters.hop_px
+    output = images[:, 1:2] + network.finish(images, code.expand(-1, -1, cells, cells))
+    kept = CROP_PX - 2 * EDGE_PX
+    return tempered_error_loss(middle(output, kept), middle(batch.targets, kept))
+
+
+def plain_objective(network: nn.Module, batch: Batch) -> Tensor:
+    """Error at every size, finest first."""
+    crops = middle(batch.inputs, CROP_PX).contiguous(memory_format=torch.channels_last)
+    outputs = network.training_outputs(crops)
+    return multi_scale_loss(outputs, middle(batch.targets, CROP_PX))
+
+
+def prepare(network: nn.Module, simulator: DefocusSimulator, run: Path) -> None:
+    """Fit the filters of a Wiener U-Net, or read those the run has fitted, and freeze them."""
+    if not isinstance(network, WienerUNet):
+        return
+    path = run / FILTERS_NAME
+    if not path.exists():
+        count, chunk, rows = FILTER_PAIRS, 1000, []
+        for first in range(0, count, chunk):
+            indices = range(PAIRS_BEFORE + first, PAIRS_BEFORE + first + chunk)
+            rows.append(measure_pairs(simulator, network.filters, indices))
+            print(f"{first + chunk} of {count} pairs measured", flush=True)
+        statistics = RingStatistics(*(torch.cat(column) for column in zip(*rows, strict=True)))
+        fit_filters(
+            network.filters,
+            statistics,
+            field_px=simulator.field_px,
+            epochs=FILTER_EPOCHS,
+            report=partial(print, flush=True),
+        )
+        save_file({k: v.clone() for k, v in network.filters.state_dict().items()}, str(path))
+    network.filters.load_state_dict(load_file(str(path)))
 
 
 def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
@@ -154,14 +202,16 @@ def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
         started_from, _ = load_checkpoint(output.with_name(f"{recipe.start_from}.safetensors"))
         network.load_state_dict(started_from.state_dict())
     network.to(memory_format=torch.channels_last)
-    trainer = Trainer(network, objective, recipe.fit)
     run.mkdir(parents=True, exist_ok=True)
-    if (run / STATE_NAME).exists():
-        trainer.load_state(run / STATE_NAME)
     images, weights = zoomed(recipe.planes(data / "sharp"))
     simulator = DefocusSimulator(images, weights, recipe.simulation, seed)
+    prepare(network, simulator, run)
+    objective = finishing_objective if isinstance(network, WienerUNet) else plain_objective
+    trainer = Trainer(network, objective, recipe.fit)
+    if (run / STATE_NAME).exists():
+        trainer.load_state(run / STATE_NAME)
     print(f"{len(images)} planes, from step {trainer.step}", flush=True)
-    fields = validation_fields(data / "sharp")
+    fields = validation_fields(recipe, data / "sharp")
     source = partial(batch_of, simulator, recipe.batch_size)
     started, losses = time.perf_counter(), []
     with (run / "log.csv").open("a", newline="") as log:
@@ -174,24 +224,26 @@ def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
                 log.flush()
                 print(trainer.step, f"{np.mean(losses):.4f}, {pace:.1f} crops/s", flush=True)
                 started, losses = time.perf_counter(), []
-            if trainer.step % 500 == 0:
-                print("gain on validation fields:", validate(network, fields), flush=True)
             if trainer.step % 500 == 0 or trainer.step == recipe.fit.steps:
                 trainer.save_state(run / STATE_NAME)
                 export(trainer, recipe, seed, output)
+            if trainer.step % 1000 == 0 and fields:
+                print("gain on validation fields:", validate(trainer, recipe, fields), flush=True)
 
 
-def validation_fields(folder: Path) -> list[np.ndarray]:
-    """Read four fields that are neither trained on nor tested, the sharpest of each size."""
+def validation_fields(recipe: Recipe, folder: Path) -> list[np.ndarray]:
+    """Read two fields that are neither trained on nor tested; none for absorbing samples."""
+    if recipe.simulation.brightfield:
+        return []
     paths = sorted((folder / "fluorescence").glob("*.png"))
     images = read_sharp_images(p for p in paths if split_of(p) == "validation")
     kept = keep_in_focus(images, drop_share=0.8)
-    return [image.plane[:256, :256] for image in kept][:4]
+    return [image.plane[:256, :256] for image in kept][:2]
 
 
-def validate(network: nn.Module, fields: list[np.ndarray]) -> dict[int, float]:
+def validate(trainer: Trainer, recipe: Recipe, fields: list[np.ndarray]) -> dict[int, float]:
     """Return the mean gain in PSNR over doing nothing, per distance from focus; dB."""
-    network.eval()
+    network = averaged_network(trainer, recipe)
     gains = {}
     for dz in (0, 4, 10, 16, 22, 28, 34):
         found = []
@@ -207,10 +259,16 @@ def validate(network: nn.Module, fields: list[np.ndarray]) -> dict[int, float]:
     return gains
 
 
-def export(trainer: Trainer, recipe: Recipe, seed: int, output: Path) -> None:
-    """Write the averaged weights with their header."""
+def averaged_network(trainer: Trainer, recipe: Recipe) -> Restorer:
+    """Build the network that ships: the one with averaged weights."""
     network = build_network(recipe.model, {})
     network.load_state_dict(trainer.average)
+    return network.eval()
+
+
+def export(trainer: Trainer, recipe: Recipe, seed: int, output: Path) -> None:
+    """Write the averaged weights with their header."""
+    network = averaged_network(trainer, recipe)
     header = CheckpointHeader(
         model=recipe.model,
         hyperparameters=network.hyperparameters,

@@ -122,7 +122,13 @@ def tempered_error_loss(prediction: Tensor, target: Tensor, *, floor: float = 1e
     Returns
     -------
     Tensor, shape ()
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
+    _check_shapes(prediction, target)
     errors = (prediction - target).square().flatten(1).mean(dim=1)
     return (errors + floor).pow(0.25).mean()
 

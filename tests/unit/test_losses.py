@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from focusfix.losses import l1_loss, mse_loss, multi_scale_loss
+from focusfix.losses import l1_loss, mse_loss, multi_scale_loss, tempered_error_loss
 
 PREDICTION = torch.tensor([[[[0.0, 2.0], [0.0, 2.0]]]])
 TARGET = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
@@ -44,7 +44,7 @@ def test_gradient_reaches_every_level() -> None:
     assert math.isclose(float(coarse.grad), -1.0)
 
 
-@pytest.mark.parametrize("loss", [l1_loss, mse_loss])
+@pytest.mark.parametrize("loss", [l1_loss, mse_loss, tempered_error_loss])
 def test_shapes_are_not_broadcast(loss: object) -> None:
     with pytest.raises(ValueError, match="differ in shape"):
         loss(PREDICTION, TARGET[..., :1])
@@ -55,3 +55,16 @@ def test_multi_scale_refuses_wrong_levels() -> None:
         multi_scale_loss([], TARGET)
     with pytest.raises(ValueError, match="differ in shape"):
         multi_scale_loss([PREDICTION, PREDICTION], TARGET)
+
+
+def test_tempered_error_is_the_mean_of_fourth_roots() -> None:
+    prediction = torch.zeros(2, 1, 4, 4)
+    prediction[0], prediction[1] = 0.1, 0.4
+    expected = (0.01**0.25 + 0.16**0.25) / 2
+    loss = tempered_error_loss(prediction, torch.zeros_like(prediction), floor=1e-12)
+    torch.testing.assert_close(float(loss), expected, rtol=1e-5, atol=0)
+
+
+def test_tempered_error_of_equal_images_is_that_of_the_floor() -> None:
+    image = torch.rand(1, 1, 4, 4)
+    torch.testing.assert_close(float(tempered_error_loss(image, image, floor=1e-4)), 0.1)

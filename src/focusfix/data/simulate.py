@@ -135,6 +135,28 @@ class DefocusSimulator:
         -------
         Pair
         """
+        whole = self.periodic_pair(index)
+        window = slice(_MARGIN_PX, -_MARGIN_PX)
+        return Pair(
+            whole.out_of_focus[window, window], whole.in_focus[window, window], whole.radius_px
+        )
+
+    def periodic_pair(self, index: int) -> Pair:
+        """Draw the pair that belongs to a number, with its margins.
+
+        The field continues at its opposite border, for the blur as for the structure: blurring
+        is a product of spectra, exactly.
+
+        Parameters
+        ----------
+        index : int
+            Any number >= 0.
+
+        Returns
+        -------
+        Pair
+            Arrays of shape (F, F), F = crop_px + 96.
+        """
         rng = np.random.default_rng([self.seed, 1, index])
         blur = self.bank[rng.integers(len(self.bank))]
         structure = np.fft.rfft2(self._object(rng))
@@ -185,8 +207,9 @@ class DefocusSimulator:
         spread = np.sqrt(expected + read_noise**2)
         noisy = expected + spread * rng.standard_normal(expected.shape, dtype=np.float32)
         window = slice(_MARGIN_PX, -_MARGIN_PX)
-        noisy, truth = noisy[window, window], truth[window, window]
-        offset, scale = _display_scale(noisy, float(np.median(spread)), rng)
+        offset, scale = _display_scale(
+            noisy[window, window], float(np.median(spread[::8, ::8])), rng
+        )
         return Pair(
             np.asarray((noisy - offset) / scale, dtype=np.float32),
             np.asarray((truth - offset) / scale, dtype=np.float32),
@@ -236,7 +259,7 @@ def _display_scale(
     noisy: FloatArray, noise: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Scale as at run time, where the percentiles are those of the whole image, not of a crop."""
-    low, high = np.percentile(noisy[::2, ::2], [0.1, 99.9])
+    low, high = np.percentile(noisy[::4, ::4], [0.1, 99.9])
     scale = max(float(high - low), 12 * noise) * math.exp(rng.uniform(-0.3, 0.7))
     return float(low) - rng.uniform(-0.03, 0.08) * scale, scale
 

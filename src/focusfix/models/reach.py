@@ -38,7 +38,11 @@ class Span:
 
     def before_bilinear_doubling(self) -> "Span":
         """Undo a bilinear doubling: ``p`` was made of the two around ``(p + 0.5) / 2 - 0.5``."""
-        return Span((self.first - 1) // 2, (self.last + 1) // 2)
+        return self.before_bilinear_enlarging(2)
+
+    def before_bilinear_enlarging(self, times: int) -> "Span":
+        """Undo a bilinear enlarging an even number of times, like the doubling."""
+        return Span((self.first - times // 2) // times, (self.last - times // 2) // times + 1)
 
 
 def join(*spans: Span | None) -> Span:

@@ -70,10 +70,17 @@ _ENTRIES = (
         objective="tempered-error",
         abilities=frozenset({"deblur"}),
         inputs=1,
-        summary="Wiener deconvolution at several blur radii, weighed and completed by a U-Net",
+        summary="A filter chosen by the local power spectrum, completed by a U-Net",
         reference="focusfix",
         tiny=MappingProxyType(
-            {"widths": [4, 6], "bank_radii_px": [1.0], "bank_size_px": 5, "bottom_blocks": 1}
+            {
+                "widths": [4, 6],
+                "blocks": 1,
+                "rank": 2,
+                "hidden": 6,
+                "window_px": 12,
+                "support_px": 6,
+            }
         ),
     ),
 )

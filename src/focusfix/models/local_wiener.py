@@ -1,0 +1,290 @@
+r"""Read the blur from the local power spectrum and undo it with a filter made for the place.
+
+Defocus multiplies the spectrum of an image by a ring-shaped transfer function, and the camera adds
+noise that is even over frequencies. Both show in the power spectrum of a neighbourhood: dark rings
+give the blur, the floor gives the noise. The best linear filter for the neighbourhood, Wiener's
+:math:`W = H^* / (|H|^2 + N/S)`, depends on nothing else, so a small network that sees the power of
+every ring can predict the gain of every ring. Gains are mixed from a learned basis,
+
+.. math:: g_j(x, \rho) = p_j(\rho) + \sum_b c_{jb}(x)\, B_b(\rho),
+
+so that the filtered image is a mix of as many convolutions as the basis has members:
+
+.. math:: y_j = \check p_j * x + \sum_b c_{jb} \odot (\check B_b * x),
+
+where :math:`\rho` is spatial frequency, :math:`\check B` the filter with that radial gain, cut to
+a finite support, and the coefficients :math:`c` are interpolated between neighbourhoods. A filter
+of the mean leaves even regions as they are: every profile is one and every basis member zero at
+zero frequency.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from focusfix.models.reach import Span, join
+
+_POWER_FLOOR = 1e-8
+_SCALES = (1, 2)
+
+
+class LocalWiener(nn.Module):
+    """Filter an image by what the power spectrum of each neighbourhood asks for.
+
+    Parameters
+    ----------
+    outputs : int
+        Filtered images, each with gains of its own.
+    rank : int
+        Members of the basis.
+    hidden : int
+        Width of the network from powers to coefficients.
+    window_px : int
+        Side of the windows whose power is measured, at full and at half size; a multiple of 6.
+    support_px : int
+        Half the side of the filters.
+    """
+
+    feature_mean: Tensor
+    feature_spread: Tensor
+    rings: Tensor
+    taper: Tensor
+    nodes: Tensor
+    support: Tensor
+
+    def __init__(
+        self, *, outputs: int, rank: int, hidden: int, window_px: int, support_px: int
+    ) -> None:
+        super().__init__()
+        self.outputs, self.rank = outputs, rank
+        self.window_px, self.support_px = window_px, support_px
+        self.profiles = nn.Parameter(torch.ones(outputs, support_px))
+        self.basis = nn.Parameter(0.1 * torch.randn(rank, support_px))
+        features = 2 * len(_SCALES) * (window_px // 2)
+        self.register_buffer("feature_mean", torch.zeros(features))
+        self.register_buffer("feature_spread", torch.full((features,), 2.0))
+        self.first = nn.Conv2d(features, hidden, 1)
+        self.second = nn.Conv2d(hidden, hidden, 1)
+        self.coefficients = nn.Conv2d(hidden, outputs * rank, 1)
+        nn.init.zeros_(self.coefficients.weight)
+        nn.init.zeros_(self.coefficients.bias)  # type: ignore[arg-type]
+        self.register_buffer("rings", _ring_matrix(window_px), persistent=False)
+        taper = np.hanning(window_px + 1)[:-1]
+        self.register_buffer("taper", _to_tensor(np.outer(taper, taper)), persistent=False)
+        self.register_buffer("nodes", _node_matrix(support_px), persistent=False)
+        self.register_buffer("support", _support_window(support_px), persistent=False)
+
+    @property
+    def hop_px(self) -> int:
+        """Distance of neighbourhoods, which is the grid the layer is shift-equivariant on."""
+        return self.window_px // 3
+
+    def input_span(self, output: Span) -> Span:
+        """Trace output pixels back to the image, through filters and coefficients."""
+        cells = output.before_bilinear_enlarging(self.hop_px)
+        return join(output.before_convolution(self.support_px), self.code_span(cells))
+
+    def code_span(self, cells: Span) -> Span:
+        """Trace neighbourhoods, each with those around it, back to the image."""
+        hop, margin = self.hop_px, _SCALES[-1] * self.window_px // 2 - self.hop_px // 2
+        cells = cells.before_convolution(1)
+        return Span(cells.first * hop - margin, (cells.last + 1) * hop - 1 + margin)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Filter a batch of images.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            Scaled intensities; Y and X multiples of ``hop_px``.
+
+        Returns
+        -------
+        filtered : Tensor, shape (N, outputs, Y, X)
+        code : Tensor, shape (N, hidden, Y / hop, X / hop)
+            What was read from the power spectra.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            image = image.to(self.basis.dtype)
+            code = self.read(self.measure(image))
+            return self._filter(image, self.coefficients(code)), code
+
+    def measure(self, image: Tensor) -> Tensor:
+        """Measure the logarithm of the power of every ring around every neighbourhood.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+
+        Returns
+        -------
+        Tensor, shape (N, features, Y / hop, X / hop)
+            Rings of the full-size, then of the half-size image, low frequencies first; then the
+            same for the mean power of the neighbourhood and the eight around it.
+        """
+        near = torch.cat([self._ring_powers(_pad(i, m), h) for i, m, h in self._scaled(image)], 1)
+        around = F.avg_pool2d(near, 3, stride=1, padding=1, count_include_pad=False)
+        return torch.log(torch.cat([near, around], dim=1) + _POWER_FLOOR)
+
+    def measure_middle(self, image: Tensor) -> Tensor:
+        """Measure the middle of images only; shapes as for :meth:`measure`, with one place each.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            Sides of at least twice ``window_px`` plus three times ``hop_px``.
+
+        Returns
+        -------
+        Tensor, shape (N, features, 1, 1)
+        """
+        powers = []
+        for scaled, _, hop in self._scaled(image):
+            side = self.window_px + 2 * hop
+            top, left = ((size - side) // 2 for size in scaled.shape[-2:])
+            powers.append(self._ring_powers(scaled[..., top : top + side, left : left + side], hop))
+        nine = torch.cat(powers, dim=1)
+        around = nine.mean(dim=(-2, -1), keepdim=True)
+        return torch.log(torch.cat([nine[..., 1:2, 1:2], around], dim=1) + _POWER_FLOOR)
+
+    def _scaled(self, image: Tensor) -> Iterator[tuple[Tensor, int, int]]:
+        """Yield the image at every size, with the margin its windows need and their distance."""
+        for scale in _SCALES:
+            hop = self.hop_px // scale
+            scaled = F.avg_pool2d(image, scale) if scale > 1 else image
+            yield scaled, (self.window_px - hop) // 2, hop
+
+    def _ring_powers(self, image: Tensor, hop: int) -> Tensor:
+        windows = image.unfold(2, self.window_px, hop).unfold(3, self.window_px, hop)[:, 0]
+        mean = (windows * self.taper).sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
+        spectrum = torch.fft.rfft2((windows - mean) * self.taper)
+        power = torch.view_as_real(spectrum).square().sum(dim=-1).flatten(-2) @ self.rings
+        return (power / self.taper.square().sum()).permute(0, 3, 1, 2)
+
+    def read(self, log_powers: Tensor) -> Tensor:
+        """Encode log powers, whatever the contrast of the image.
+
+        Parameters
+        ----------
+        log_powers : Tensor, shape (N, features, Y, X)
+            From :meth:`measure`.
+
+        Returns
+        -------
+        Tensor, shape (N, hidden, Y, X)
+        """
+        features = self.relative(log_powers) - self.feature_mean[:, None, None]
+        hidden = F.relu(self.first(features / self.feature_spread[:, None, None]))
+        code: Tensor = F.relu(self.second(hidden))
+        return code
+
+    def relative(self, log_powers: Tensor) -> Tensor:
+        """Take log powers relative to their mean over the rings; shapes as in :meth:`read`."""
+        parts = [part - part.mean(dim=1, keepdim=True) for part in log_powers.chunk(2, dim=1)]
+        return torch.cat(parts, dim=1)
+
+    def gains(self, coefficients: Tensor) -> Tensor:
+        """Mix the gain of every ring.
+
+        Parameters
+        ----------
+        coefficients : Tensor, shape (N, outputs * rank)
+
+        Returns
+        -------
+        Tensor, shape (N, outputs, support_px + 1)
+            At frequencies 0 to 1/2 cycle per pixel, before the filters are cut to their support.
+        """
+        weights = coefficients.reshape(-1, self.outputs, self.rank)
+        mixed = self.profiles + weights @ self.basis
+        return torch.cat([torch.ones_like(mixed[..., :1]), mixed], dim=-1)
+
+    def filter_of(self, gains: Tensor, at_zero: float) -> Tensor:
+        """Make the finite filter of one radial gain.
+
+        Parameters
+        ----------
+        gains : Tensor, shape (support_px,)
+            At frequencies above zero, up to 1/2 cycle per pixel.
+        at_zero : float
+            At zero frequency, where the cut to the support changes nothing.
+
+        Returns
+        -------
+        Tensor, shape (2 * support_px - 1, 2 * support_px - 1)
+        """
+        side = 2 * self.support_px
+        values = torch.cat([gains.new_full((1,), at_zero), gains])
+        transfer = (self.nodes @ values).reshape(side, self.support_px + 1)
+        cut = torch.fft.fftshift(torch.fft.irfft2(transfer, (side, side)))[1:, 1:] * self.support
+        kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
+        return kernel
+
+    def _filter(self, image: Tensor, coefficients: Tensor) -> Tensor:
+        margin, (height, width) = self.support_px, image.shape[-2:]
+        padded = _pad(image, margin)
+        spectrum = torch.fft.rfft2(padded)
+        first = 2 * margin - 1  # where the first output pixel comes to lie
+
+        def convolved(gains: Tensor, at_zero: float) -> Tensor:
+            kernel = self.filter_of(gains, at_zero)
+            response = torch.fft.rfft2(kernel, padded.shape[-2:])
+            whole = torch.fft.irfft2(spectrum * response, padded.shape[-2:])
+            return whole[..., first : first + height, first : first + width]
+
+        results = [convolved(profile, 1.0) for profile in self.profiles]
+        weights = coefficients.reshape(-1, self.outputs, self.rank, *coefficients.shape[-2:])
+        for index, member in enumerate(self.basis):
+            change = convolved(member, 0.0)
+            for output in range(self.outputs):
+                weight = self._enlarged(weights[:, output, index : index + 1])
+                results[output] = results[output] + weight * change
+        return torch.cat(results, dim=1)
+
+    def _enlarged(self, cells: Tensor) -> Tensor:
+        times = float(self.hop_px)
+        pixels: Tensor = F.interpolate(
+            cells, scale_factor=times, mode="bilinear", align_corners=False
+        )
+        return pixels
+
+
+def _pad(image: Tensor, margin: int) -> Tensor:
+    return F.pad(image, (margin,) * 4, mode="replicate")
+
+
+def _radii(side: int) -> NDArray[np.float64]:
+    """Return the distance from zero frequency on the half grid of a real transform; rings."""
+    vertical = np.fft.fftfreq(side) * side
+    radii: NDArray[np.float64] = np.hypot(vertical[:, None], np.arange(side // 2 + 1)[None, :])
+    return radii
+
+
+def _ring_matrix(window_px: int) -> Tensor:
+    """Average a power spectrum over rings 1 to ``window_px / 2``."""
+    ring = np.rint(_radii(window_px)).astype(int).ravel()
+    member = ring[:, None] == np.arange(1, window_px // 2 + 1)[None, :]
+    return _to_tensor(member / member.sum(axis=0))
+
+
+def _node_matrix(support_px: int) -> Tensor:
+    """Interpolate gains at ``support_px + 1`` radii on the half grid; constant in the corners."""
+    radius = np.minimum(_radii(2 * support_px).ravel(), support_px)
+    nodes = np.arange(support_px + 1)
+    return _to_tensor(np.clip(1 - np.abs(radius[:, None] - nodes[None, :]), 0, None))
+
+
+def _support_window(support_px: int) -> Tensor:
+    """Fade from one to zero over the outer four tenths of the support."""
+    axis = np.arange(1 - support_px, support_px)
+    outside = np.hypot(axis[:, None], axis[None, :]) / support_px
+    phase = np.clip((outside - 0.6) / 0.4, 0, 1)
+    return _to_tensor(0.5 * (1 + np.cos(np.pi * phase)))
+
+
+def _to_tensor(array: NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
