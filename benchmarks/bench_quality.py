@@ -11,10 +11,11 @@ import csv
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
-from scipy.signal import fftconvolve
 
 from focusfix.data.screening import SCREENING_CAMERA, SCREENING_OPTICS, screening_pair
 from focusfix.data.sharp_images import edge_sharpness, read_sharp_images, split_of
@@ -24,9 +25,12 @@ from focusfix.io.weights import find_weights
 from focusfix.metrics.fidelity import band_coherence, psnr, ssim
 from focusfix.optics import OpticsSettings, defocus_psf, image_plane
 
+if TYPE_CHECKING:
+    from focusfix.models.base import Restorer
+
 DATA_RANGE = 2**SCREENING_CAMERA.bit_depth - 1
 DISTANCES_UM = (0, 4, 8, 10, 16, 22, 28, 34)
-RL_ITERATIONS = (2, 5, 10, 20, 40, 80, 160)
+RL_ITERATIONS = (2, 5, 10, 20, 40, 80, 160, 320)
 SMOOTHING_PX = (0.5, 1.0, 2.0)
 BAND_END_PER_PX = 0.25
 
@@ -52,21 +56,30 @@ def lost_band(optics: OpticsSettings, dz_um: float) -> tuple[float, float]:
 def richardson_lucy(image: np.ndarray, psf: np.ndarray, finish: np.ndarray) -> list[np.ndarray]:
     """Deconvolve an image above its offset; one result per entry of RL_ITERATIONS."""
     margin = psf.shape[0] // 2 + 8
-    observed = np.pad(np.maximum(image, 1e-3), margin, mode="symmetric")
+    sizes = [next_fast_len(size + 2 * margin, real=True) for size in image.shape]
+    extra = [(margin, side - size - margin) for side, size in zip(sizes, image.shape, strict=True)]
+    observed = np.pad(np.maximum(image, 1e-3).astype(np.float32), extra, mode="symmetric")
+    placed = np.zeros(sizes, dtype=np.float32)
+    placed[: psf.shape[0], : psf.shape[1]] = psf
+    centred = np.roll(placed, [-(side // 2) for side in psf.shape], axis=(0, 1))
+    transfer = rfft2(centred, workers=-1).real  # the PSF is even: blurring is its own adjoint
+
+    def blur(plane: np.ndarray) -> np.ndarray:
+        return irfft2(rfft2(plane, workers=-1) * transfer, sizes, workers=-1)
+
+    inside = tuple(slice(margin, margin + size) for size in image.shape)
     estimate, results = np.full_like(observed, observed.mean()), []
     for iteration in range(1, RL_ITERATIONS[-1] + 1):
-        blurred = np.maximum(fftconvolve(estimate, psf, mode="same"), 1e-3)
-        estimate = estimate * np.maximum(fftconvolve(observed / blurred, psf, mode="same"), 0)
+        estimate *= np.maximum(blur(observed / np.maximum(blur(estimate), 1e-3)), 0)
         if iteration in RL_ITERATIONS:
-            results.append(image_plane(estimate[margin:-margin, margin:-margin], finish))
+            results.append(image_plane(estimate[inside], finish))
     return results
 
 
-def network_restorer(name: str) -> Restore:
-    """Load a model and run it on whole images."""
+def network_restorer(network: "Restorer") -> Restore:
+    """Run a network on whole images, continued by reflection as far as it looks."""
     import torch
 
-    network, _ = load_checkpoint(find_weights(name))
     halo, stride = network.footprint.halo_px, network.footprint.stride_px
 
     def restore(image: np.ndarray) -> np.ndarray:
@@ -143,7 +156,7 @@ def main() -> None:
     options = parser.parse_args()
     fields = held_out_fields(options.data / "sharp", options.fields)
     print(f"{len(fields)} held-out fields, {SCREENING_OPTICS}", flush=True)
-    models = {name: network_restorer(name) for name in options.models}
+    models = {n: network_restorer(load_checkpoint(find_weights(n))[0]) for n in options.models}
     rows = run(fields, models, not options.no_classical)
     if options.output:
         with options.output.open("w", newline="") as file:

@@ -8,6 +8,7 @@ first (filter_fit.py) and left as it is while the U-Net behind it is trained.
 
 import argparse
 import csv
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_quality import network_restorer
 from filter_fit import RingStatistics, filter_fields, fit_filters, measure_pairs
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -24,7 +26,6 @@ from focusfix.config import CheckpointHeader
 from focusfix.data.screening import screening_pair
 from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images, split_of
 from focusfix.data.simulate import DefocusSimulator, SimulationSettings
-from focusfix.engine.normalize import fit_intensity_scale
 from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.losses import multi_scale_loss, tempered_error_loss
 from focusfix.models.base import Restorer
@@ -34,7 +35,6 @@ from focusfix.training.fit import STATE_NAME, Batch, FitSettings, Trainer, prefe
 
 CROP_PX = 160
 EDGE_PX = 16
-FILTER_PAIRS = 30000
 FILTER_EPOCHS = 30
 FILTERS_NAME = "filters.safetensors"
 PAIRS_BEFORE = 10**9
@@ -56,6 +56,7 @@ class Recipe:
     simulation: SimulationSettings
     fit: FitSettings
     batch_size: int
+    filter_pairs: int = 0
     start_from: str | None = None
 
 
@@ -92,6 +93,7 @@ RECIPES = {
         simulation=FLUORESCENCE,
         fit=FitSettings(steps=8000, learning_rate=1.5e-3),
         batch_size=8,
+        filter_pairs=30000,
     ),
     "brightfield": Recipe(
         model="wiener-unet",
@@ -109,6 +111,7 @@ RECIPES = {
         ),
         fit=FitSettings(steps=1500, learning_rate=1e-3),
         batch_size=8,
+        filter_pairs=10000,
         start_from="fluorescence",
     ),
     "multilevel-unet": Recipe(
@@ -168,13 +171,13 @@ def plain_objective(network: nn.Module, batch: Batch) -> Tensor:
     return multi_scale_loss(outputs, middle(batch.targets, CROP_PX))
 
 
-def prepare(network: nn.Module, simulator: DefocusSimulator, run: Path) -> None:
+def prepare(network: nn.Module, simulator: DefocusSimulator, count: int, run: Path) -> None:
     """Fit the filters of a Wiener U-Net, or read those the run has fitted, and freeze them."""
     if not isinstance(network, WienerUNet):
         return
     path = run / FILTERS_NAME
     if not path.exists():
-        count, chunk, rows = FILTER_PAIRS, 1000, []
+        chunk, rows = 1000, []
         for first in range(0, count, chunk):
             indices = range(PAIRS_BEFORE + first, PAIRS_BEFORE + first + chunk)
             rows.append(measure_pairs(simulator, network.filters, indices))
@@ -205,7 +208,7 @@ def train(name: str, data: Path, run: Path, output: Path, threads: int) -> None:
     run.mkdir(parents=True, exist_ok=True)
     images, weights = zoomed(recipe.planes(data / "sharp"))
     simulator = DefocusSimulator(images, weights, recipe.simulation, seed)
-    prepare(network, simulator, run)
+    prepare(network, simulator, recipe.filter_pairs, run)
     objective = finishing_objective if isinstance(network, WienerUNet) else plain_objective
     trainer = Trainer(network, objective, recipe.fit)
     if (run / STATE_NAME).exists():
@@ -243,18 +246,14 @@ def validation_fields(recipe: Recipe, folder: Path) -> list[np.ndarray]:
 
 def validate(trainer: Trainer, recipe: Recipe, fields: list[np.ndarray]) -> dict[int, float]:
     """Return the mean gain in PSNR over doing nothing, per distance from focus; dB."""
-    network = averaged_network(trainer, recipe)
+    restore = network_restorer(averaged_network(trainer, recipe))
     gains = {}
     for dz in (0, 4, 10, 16, 22, 28, 34):
         found = []
         for number, plane in enumerate(fields):
             blurry, truth = screening_pair(plane, dz, seed=number)
-            scale = fit_intensity_scale([blurry])
-            inputs, target = (torch.from_numpy(scale.apply(i)) for i in (blurry, truth))
-            with torch.inference_mode():
-                output = network(inputs[None, None])[0, 0]
-            before, after = ((i - target).square().mean() for i in (inputs, output))
-            found.append(float(10 * torch.log10(before / after)))
+            before, after = (np.square(i - truth).mean() for i in (blurry, restore(blurry)))
+            found.append(10 * math.log10(before / after))
         gains[dz] = round(float(np.mean(found)), 2)
     return gains
 

@@ -234,7 +234,8 @@ class LocalWiener(nn.Module):
             kernel = self.filter_of(gains, at_zero)
             response = torch.fft.rfft2(kernel, padded.shape[-2:])
             whole = torch.fft.irfft2(spectrum * response, padded.shape[-2:])
-            return whole[..., first : first + height, first : first + width]
+            part: Tensor = whole[..., first : first + height, first : first + width]
+            return part
 
         results = [convolved(profile, 1.0) for profile in self.profiles]
         weights = coefficients.reshape(-1, self.outputs, self.rank, *coefficients.shape[-2:])
