@@ -15,7 +15,9 @@ import numpy as np
 from bench_quality import network_restorer
 from scipy.ndimage import gaussian_filter
 
+from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.image import open_image
+from focusfix.io.weights import find_weights
 from focusfix.metrics.fidelity import affine_fit, psnr, ssim
 from focusfix.metrics.focus import measure_sharpness
 
@@ -65,7 +67,7 @@ def main() -> None:
     options = parser.parse_args()
     for stack in STACKS:
         pixels = read_stack(options.data / "stacks" / stack.name)
-        restore = network_restorer(stack.weights)
+        restore = network_restorer(load_checkpoint(find_weights(stack.weights))[0])
         curve = np.array([measure_sharpness(plane.mean(axis=-1)) for plane in pixels])
         focal, truth = int(curve.argmax()), pixels[int(curve.argmax())]
         data_range = float(np.ptp(truth))
