@@ -1,7 +1,9 @@
 """``focusfix train``: from images to a checkpoint that deblurs, and back after an interruption."""
 
 import csv
+import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import pytest
 import tifffile
 from safetensors.torch import load_file
 from scipy.ndimage import gaussian_filter
+
+from focusfix.io.checkpoint import read_header
 
 TINY = (
     "--model", "multilevel-unet", "--model-setting", "levels=1", "--model-setting", "base-width=2",
@@ -28,6 +32,15 @@ def stacks(tmp_path_factory, draw_nuclei):
         blurred = gaussian_filter(plane.astype(float), 3).astype(np.uint16)
         stack = np.stack([blurred, plane, blurred])
         tifffile.imwrite(folder / f"f{seed}.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    return folder
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A folder that takes the place of the weights that ship; empty."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    monkeypatch.setattr("focusfix.io.weights.shipped_folder", lambda: folder)
     return folder
 
 
@@ -71,6 +84,63 @@ def test_dry_run_says_what_was_understood(stacks, run_cli):
     assert record["model"] == "multilevel-unet"
 
 
+SHORT = ("--crop-size", "32", "--batch-size", "2", "--validation-crops", "2", "--device", "cpu")
+
+
+def test_weights_that_ship_are_fine_tuned(tmp_path, stacks, run_cli, shipped, save_weights):
+    weights = save_weights(shipped / "fluorescence.safetensors", licence="CC0")
+    save_weights(shipped / "brightfield.safetensors", modality="brightfield")
+    run = tmp_path / "run"
+    done = run_cli("train", stacks, "-o", run, *SHORT, "--steps", 2)
+    assert done.code == 0, done.err
+    assert "fine-tuning the weights fluorescence (wiener-unet, trained on fluorescence" in done.err
+    settings = json.loads((run / "config.json").read_text())["settings"]
+    assert settings["learning_rate"] == 3e-4
+    assert settings["hyperparameters"]["hidden"] == 6
+    assert settings["start_from"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    header = read_header(run / "best.safetensors")
+    assert header.trained_on.startswith("2 fields, z-stacks; started from fluorescence (SHA-256")
+    assert "licence: CC0), which were trained on nothing" in header.trained_on
+    assert header.summary == "fluorescence fine-tuned with focusfix train on 2 fields, z-stacks"
+    before, after = load_file(weights), load_file(run / "last.safetensors")
+    kept = {name for name in before if before[name].equal(after[name])}
+    assert kept == {name for name in before if name.startswith("filters.")}
+    weights.unlink()
+    resume = ("train", "--resume", "-o", run, "--device", "cpu")
+    again = run_cli(*resume)
+    assert (again.code, again.out) == (0, f"{run / 'best.safetensors'}\n")
+    assert "fine-tuning" not in again.err
+    refused = run_cli(*resume, "--start-from", "nothing")
+    assert refused.code == 2
+    assert "started with start-from 'fluorescence', not 'nothing'" in refused.err
+    (run / "state.safetensors").unlink()
+    missing = run_cli(*resume)
+    assert missing.code == 4
+    assert "Bring the file back" in missing.err
+
+
+def test_dry_run_names_what_a_run_starts_from(stacks, run_cli, shipped, save_weights, tmp_path):
+    look = ("train", stacks, "--dry-run", *SHORT)
+    save_weights(shipped / "brightfield.safetensors", modality="brightfield")
+    told = run_cli(*look, "--modality", "brightfield")
+    assert re.search(r"^  start from +brightfield$", told.out, re.MULTILINE)
+    assert re.search(r"^  start sha256 +[0-9a-f]{64}$", told.out, re.MULTILINE)
+    assert re.search(r"^  learning rate +0.0003$", told.out, re.MULTILINE)
+    path = save_weights(tmp_path / "mine.safetensors", modality="brightfield")
+    given = run_cli(*look, "--start-from", path, "--learning-rate", "0.01", "--json")
+    record = json.loads(given.out)
+    assert (record["model"], record["start_from"]) == ("wiener-unet", str(path))
+    assert record["learning_rate"] == 0.01
+    assert 0 < record["trained_parameters"] < record["parameters"]
+    assert "warning: the data are fluorescence, the weights" in given.err
+    nothing = run_cli(*look, "--start-from", "nothing", "--json")
+    record = json.loads(nothing.out)
+    assert (record["start_from"], record["start_sha256"]) == ("nothing", None)
+    assert "warning: starting from random weights: train does not learn a part" in nothing.err
+    other = run_cli("train", stacks, "--dry-run", *TINY)
+    assert "starting from random weights (multilevel-unet)" in other.err
+
+
 def test_a_run_is_not_replaced_unasked(tmp_path, stacks, run_cli):
     run = tmp_path / "run"
     arguments = ("train", stacks, "-o", run, *TINY, "--steps", 1)
@@ -91,6 +161,7 @@ def test_a_run_is_not_replaced_unasked(tmp_path, stacks, run_cli):
     assert run_cli(*arguments, "--overwrite").code == 0
 
 
+@pytest.mark.usefixtures("shipped")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -110,6 +181,19 @@ def test_a_run_is_not_replaced_unasked(tmp_path, stacks, run_cli):
             "one channel of one channel",
         ),
         (("{stacks}", "-o", "{run}", "--crop-size", "44"), 2, "not a multiple of"),
+        (("{stacks}", "-o", "{run}", "--start-from", "none"), 4, "no weights called 'none'"),
+        (("{stacks}", "-o", "{run}", "--start-from", "a.safetensors"), 4, "no such weights file"),
+        (("{stacks}", "-o", "{run}", "--crop-size", "32"), 4, "--start-from nothing starts"),
+        (
+            ("{stacks}", "-o", "{run}", "--start-from", "{weights}", "-m", "multilevel-unet"),
+            2,
+            "--model multilevel-unet contradicts the weights",
+        ),
+        (
+            ("{stacks}", "-o", "{run}", "--start-from", "{weights}", "--model-setting=hidden=9"),
+            2,
+            "--model-setting hidden=9 contradicts the weights",
+        ),
         (("{stacks}", "-o", "{run}"), 3, "smaller than a crop of 128"),
         (("{stacks}", "-o", "{run}", "--focal-level", "9"), 3, "no z-level 9"),
         (("{stacks}", "-o", "{run}", "--channel", "dapi"), 2, "no channel 'dapi'"),
@@ -121,10 +205,15 @@ def test_a_run_is_not_replaced_unasked(tmp_path, stacks, run_cli):
     ],
 )
 def test_faults_are_told_before_anything_is_written(
-    tmp_path, stacks, run_cli, arguments, code, message
+    tmp_path, stacks, run_cli, tiny_weights, arguments, code, message
 ):
     (tmp_path / "empty").mkdir()
-    places = {"stacks": stacks, "run": tmp_path / "run", "empty": tmp_path / "empty"}
+    places = {
+        "stacks": stacks,
+        "run": tmp_path / "run",
+        "empty": tmp_path / "empty",
+        "weights": tiny_weights,
+    }
     told = run_cli("train", *(argument.format(**places) for argument in arguments))
     assert (told.code, told.out) == (code, ""), told.err
     assert message in told.err

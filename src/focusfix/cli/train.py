@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     ("what would be learned from a folder of z-stacks", "focusfix train zstacks/ --dry-run"),
     ("train on it", "focusfix train zstacks/ -o runs/first"),
+    ("fine-tune your own weights on it",
+     "focusfix train zstacks/ --start-from runs/earlier/best.safetensors -o runs/second"),
     ("go on after an interruption", "focusfix train --resume -o runs/first"),
     ("pairs of images in two folders",
      "focusfix train blurry/ --in-focus sharp/ --model multilevel-unet -o runs/pairs"),
@@ -39,7 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(options: TrainOptions, console: Console) -> None:
-    """Train a network on focal stacks.
+    """Train a network on focal stacks, or fine-tune weights on them.
 
     Finds fields, channels, planes and the plane in focus by itself, splits by well or field,
     and keeps the run in a folder: best.safetensors and last.safetensors (for deblur -m),
@@ -72,6 +74,8 @@ def run(options: TrainOptions, console: Console) -> None:
         )
     with closing(plan.data):
         _tell_plan(plan, console)
+        if stored is None or (folder is not None and not folder.state.exists()):
+            _tell_start(plan, console)
         if plan.settings.precision == "bf16" and training_precision(device) != "bf16":
             console.warning(
                 f"{device.name} has no instructions for bf16: training is slower with it than "
@@ -129,6 +133,28 @@ def _tell_plan(plan: "Plan", console: Console) -> None:
             "no field is left for validation: training does not stop early, and the best "
             "checkpoint is the newest one"
         )
+
+
+def _tell_start(plan: "Plan", console: Console) -> None:
+    settings, start = plan.settings, plan.settings.start_from
+    if start is not None:
+        kinds = {start.modality, plan.data.modality}
+        console.note(
+            f"fine-tuning the weights {start.weights} ({settings.model}, trained on "
+            f"{start.modality} images)"
+        )
+        if len(kinds - {"any"}) > 1:
+            console.warning(
+                f"the data are {plan.data.modality}, the weights {start.weights} were trained on "
+                f"{start.modality}"
+            )
+    elif plan.n_trained < plan.n_parameters:
+        console.warning(
+            f"starting from random weights: train does not learn a part of {settings.model}, "
+            "which stays unfitted; --start-from names weights that have it fitted"
+        )
+    else:
+        console.note(f"starting from random weights ({settings.model})")
 
 
 def _print_plan(plan: "Plan", options: TrainOptions, console: Console) -> None:

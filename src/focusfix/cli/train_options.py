@@ -137,7 +137,20 @@ class LearningOptions:
 
     model: Annotated[
         str | None,
-        typer.Option("--model", "-m", metavar="NAME", help="Architecture. Default: wiener-unet."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Architecture. Default: that of --start-from, or wiener-unet.",
+        ),
+    ] = None
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH|nothing",
+            help="Weights to fine-tune; nothing: random ones. Default: for wiener-unet "
+            "fluorescence or brightfield, whichever the data are; otherwise nothing.",
+        ),
     ] = None
     model_setting: Annotated[
         list[str] | None,
@@ -160,7 +173,10 @@ class LearningOptions:
         int | None, typer.Option(min=16, help="Side of the crops in pixels. Default: 128.")
     ] = None
     learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of Adam. Default: 0.001.")
+        float | None,
+        typer.Option(
+            help="Learning rate of Adam. Default: 0.0003 from weights, 0.001 from nothing."
+        ),
     ] = None
     in_focus_share: Annotated[
         float | None,
@@ -242,9 +258,9 @@ class TrainOptions(
 
 
 _SAME_NAME = (
-    "model", "loss", "steps", "batch_size", "crop_size", "learning_rate", "in_focus_share",
-    "validate_every", "validation_crops", "patience", "seed", "licence", "validation_share",
-    "test_share", "split_by", "split", "focal_level", "modality",
+    "model", "start_from", "loss", "steps", "batch_size", "crop_size", "learning_rate",
+    "in_focus_share", "validate_every", "validation_crops", "patience", "seed", "licence",
+    "validation_share", "test_share", "split_by", "split", "focal_level", "modality",
 )  # fmt: skip
 
 

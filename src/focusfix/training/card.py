@@ -1,10 +1,12 @@
 """What a checkpoint says of the run that it comes from."""
 
+from pathlib import Path
+
 from focusfix.config import CheckpointHeader
 from focusfix.data.focus_series import SPLITS
 from focusfix.io.checkpoint import library_versions
 from focusfix.training.data_sources import TrainingData
-from focusfix.training.settings import RunSettings
+from focusfix.training.settings import RunSettings, StartWeights
 from focusfix.training.validation import ValidationScore
 
 
@@ -45,15 +47,26 @@ def make_header(
         hyperparameters=hyperparameters,
         abilities=("deblur",),
         modality=data.modality,
-        **card,
+        **{**card, **_history(card["trained_on"], settings.start_from)},
         licence=settings.licence,
         held_out=held_out_fields(data),
         seed=settings.seed,
         steps=step,
         versions=library_versions(),
         scores=scores,
-        summary=f"Trained with focusfix train on {card['trained_on']}",
     )
+
+
+def _history(data: str, start: StartWeights | None) -> dict[str, str]:
+    """Say what the weights have learned from, in full and in one line."""
+    if start is None:
+        return {"trained_on": data, "summary": f"Trained with focusfix train on {data}"}
+    name = Path(start.weights).name
+    return {
+        "trained_on": f"{data}; started from {name} (SHA-256 {start.sha256}, licence: "
+        f"{start.licence}), which were trained on {start.trained_on}",
+        "summary": f"{name} fine-tuned with focusfix train on {data}",
+    }
 
 
 def held_out_fields(data: TrainingData) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from focusfix.training.data_sources import TrainingData
 from focusfix.training.recipes import find_recipe
 from focusfix.training.series_data import SeriesData
 from focusfix.training.settings import (
+    NOTHING,
     OPTION_OF_SETTING,
     DataPlace,
     RunSettings,
@@ -27,6 +29,13 @@ from focusfix.training.settings import (
     default_validate_every,
 )
 from focusfix.training.simulated_data import SimulatedData, list_sharp_images, plan_simulation
+from focusfix.training.start import (
+    Start,
+    check_agreement,
+    default_start,
+    read_start,
+    start_with,
+)
 
 DEFAULT_MODEL = "wiener-unet"
 DEFAULT_STEPS = 10_000
@@ -44,26 +53,31 @@ class Plan:
         Indexed, split and measured.
     settings : RunSettings
         Complete.
-    n_parameters : int
-        Size of the network.
+    n_parameters, n_trained : int
+        Size of the network, and how many of its parameters are trained.
     """
 
     data: TrainingData
     settings: RunSettings
     n_parameters: int
+    n_trained: int
 
     def describe(self) -> dict[str, Any]:
         """Summarise data and settings, for ``--dry-run``."""
-        settings = self.settings
+        settings, start = self.settings, self.settings.start_from
         return {
             **self.data.describe(),
             "model": settings.model,
+            "start_from": settings.start_name,
+            "start_sha256": start.sha256 if start else None,
             "parameters": self.n_parameters,
+            "trained_parameters": self.n_trained,
             "loss": settings.loss,
             "crop_size": settings.crop_size,
             "batch_size": settings.batch_size,
             "steps": settings.steps,
             "epochs": round(settings.steps * settings.batch_size / self.data.crops_per_epoch, 2),
+            "learning_rate": settings.learning_rate,
             "precision": settings.precision,
             "validate_every": settings.validate_every,
             "patience": settings.patience,
@@ -89,7 +103,7 @@ def plan_run(
         The images.
     wanted : mapping of str to value
         Settings that the user gave, by the names of :class:`RunSettings`; defaults apply to the
-        others.
+        others. ``start_from`` is a name or path of weights, or "nothing".
     device : Device
         Decides about the number format.
     simulate : bool
@@ -110,26 +124,28 @@ def plan_run(
     Raises
     ------
     UsageError
-        If a setting is out of range, or differs from the stored one.
+        If a setting is out of range, contradicts the weights to start from, or differs from the
+        stored one.
     ModelError
-        If the model is unknown or does not train.
+        If the model is unknown or does not train, or there are no weights to start from.
     InputError
         If the data cannot be used.
     """
     draft = _draft(place, wanted, device, simulate=simulate, stored=stored)
     network = build_network(draft.model, draft.hyperparameters)
     _check_network(network, draft)
-    data = _open_data(draft, cache_bytes, on_progress)
-    if epochs is not None:
-        steps = math.ceil(epochs * data.crops_per_epoch / draft.batch_size)
-        if stored is not None:
-            check_unchanged(stored, {"steps": steps})
-        draft = draft.model_copy(update={"steps": max(1, steps)})
-    if stored is None and "validate_every" not in wanted:
-        every = default_validate_every(draft.steps)
-        draft = draft.model_copy(update={"validate_every": every})
-    n_parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Plan(data, draft, n_parameters)
+    with ExitStack() as at_fault:
+        data = _open_data(draft, cache_bytes, on_progress)
+        at_fault.callback(data.close)
+        if stored is None and "start_from" not in wanted:
+            draft = _with_default_start(draft, data, wanted)
+            network = build_network(draft.model, draft.hyperparameters)
+            _check_network(network, draft)
+        draft = _with_length(draft, data, wanted, epochs=epochs, stored=stored)
+        at_fault.pop_all()
+    sizes = [(each.numel(), each.requires_grad) for each in network.parameters()]
+    n_trained = sum(size for size, is_trained in sizes if is_trained)
+    return Plan(data, draft, sum(size for size, _ in sizes), n_trained)
 
 
 def _draft(
@@ -143,18 +159,77 @@ def _draft(
     if stored is not None:
         check_unchanged(stored, wanted)
         return stored.model_copy(update={"data": place})
-    entry = get_entry(wanted.get("model", DEFAULT_MODEL))
+    start = _named_start(wanted)
+    entry = get_entry(start.header.model if start else wanted.get("model", DEFAULT_MODEL))
     recipe = find_recipe(entry)
-    network = build_network(entry.name, wanted.get("hyperparameters", {}))
+    known = start.header.hyperparameters if start else {}
+    network = build_network(entry.name, {**known, **wanted.get("hyperparameters", {})})
     defaults = {
         "loss": recipe.loss,
         "steps": DEFAULT_STEPS,
         "validate_every": 1,
         "precision": training_precision(device),
     }
-    fixed = {"data": place, "model": entry.name, "hyperparameters": network.hyperparameters}
+    fixed = {
+        "data": place,
+        "model": entry.name,
+        "hyperparameters": network.hyperparameters,
+        "start_from": None,
+    }
+    draft = _validated({**defaults, **wanted, **fixed})
+    if start is not None:
+        draft = start_with(draft, start, wanted)
+    if not simulate:
+        return draft
+    _check_simulable(draft, wanted)
+    return _with_simulation(draft)
+
+
+def _named_start(wanted: Mapping[str, Any]) -> Start | None:
+    """Read the weights that the user named, if any."""
+    name = wanted.get("start_from", NOTHING)
+    if name == NOTHING:
+        return None
+    start = read_start(name)
+    check_agreement(start, wanted.get("model"), wanted.get("hyperparameters", {}))
+    return start
+
+
+def _with_default_start(
+    draft: RunSettings, data: TrainingData, wanted: Mapping[str, Any]
+) -> RunSettings:
+    """Start from the weights that fit network and data, where there are such."""
+    name = default_start(draft.model, data.modality)
+    if name == NOTHING:
+        return draft
+    start = read_start(name)
+    check_agreement(start, draft.model, wanted.get("hyperparameters", {}))
+    return start_with(draft, start, wanted)
+
+
+def _with_length(
+    draft: RunSettings,
+    data: TrainingData,
+    wanted: Mapping[str, Any],
+    *,
+    epochs: float | None,
+    stored: RunSettings | None,
+) -> RunSettings:
+    """Turn epochs into steps, and divide the steps by validations."""
+    if epochs is not None:
+        steps = math.ceil(epochs * data.crops_per_epoch / draft.batch_size)
+        if stored is not None:
+            check_unchanged(stored, {"steps": steps})
+        draft = draft.model_copy(update={"steps": max(1, steps)})
+    if stored is None and "validate_every" not in wanted:
+        every = default_validate_every(draft.steps)
+        draft = draft.model_copy(update={"validate_every": every})
+    return draft
+
+
+def _validated(record: Mapping[str, Any]) -> RunSettings:
     try:
-        draft = RunSettings.model_validate({**defaults, **wanted, **fixed})
+        return RunSettings.model_validate(record)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "settings"
@@ -162,10 +237,6 @@ def _draft(
         raise UsageError(
             f"--{option}: {first['msg']}, got {first['input']!r}.", "Correct the value."
         ) from error
-    if not simulate:
-        return draft
-    _check_simulable(draft, wanted)
-    return _with_simulation(draft)
 
 
 def _check_simulable(draft: RunSettings, wanted: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from focusfix.training.progress import ProgressView, Status
 from focusfix.training.recipes import build_objective, find_recipe
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
+from focusfix.training.start import read_start_again
 from focusfix.training.validation import Validation, ValidationScore, preview_rows
 
 _PREVIEW_CROPS = 4
@@ -73,7 +74,7 @@ class RunResult:
 
 
 def build_seeded_network(settings: RunSettings) -> Restorer:
-    """Build the network of a run with its first weights.
+    """Build the network of a run with random weights that follow from its seed.
 
     Parameters
     ----------
@@ -103,6 +104,11 @@ class Run:
         Started with the same settings.
     device : Device
         Where to compute.
+
+    Raises
+    ------
+    ModelError
+        If the weights to start from are needed, and are not those of the settings any more.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class Run:
             device_kind=device.kind,
             precision=settings.precision,
         )
-        self.trainer = Trainer(self._network(), objective, settings.fit)
+        self.trainer = Trainer(self._first_network(), objective, settings.fit)
         self.averaged = self._network()
         self.pairs = data.train
         held_out = data.validation
@@ -131,6 +137,14 @@ class Run:
     def _network(self) -> Restorer:
         network = build_seeded_network(self.settings)
         return network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _first_network(self) -> Restorer:
+        """Build the network to train, with its first weights unless a saved state replaces them."""
+        network = self._network()
+        if self.settings.start_from is not None and not self.folder.state.exists():
+            start = read_start_again(self.settings.start_from)
+            network.load_state_dict(start.state_dict())
+        return network
 
     def resume(self) -> None:
         """Go on from the saved state of the folder, if a step was saved there.

@@ -18,6 +18,9 @@ TrainingPrecision = Literal["fp32", "bf16"]
 OPTION_OF_SETTING = {"hyperparameters": "model-setting", "channels": "channel"}
 """Options that are not called like the setting they make."""
 
+NOTHING = "nothing"
+"""Name of random first weights where weights to start from are asked for."""
+
 _LONGEST_WARMUP = 100
 _MOST_STEPS_UNSEEN = 500
 _VALIDATIONS = 20
@@ -44,6 +47,28 @@ class DataPlace(FrozenModel):
     axes: str | None = None
 
 
+class StartWeights(FrozenModel):
+    """Weights that a run starts from.
+
+    Parameters
+    ----------
+    weights : str
+        Name or path, as the user gave it.
+    sha256 : str
+        Checksum of the file; 64 hexadecimal digits.
+    modality : {"fluorescence", "brightfield", "any"}
+        Kind of image they were trained on.
+    trained_on, licence : str
+        What their header says.
+    """
+
+    weights: str
+    sha256: str
+    modality: Modality
+    trained_on: str
+    licence: str
+
+
 class RunSettings(FrozenModel):
     """Everything that decides which weights a run ends with, apart from the images.
 
@@ -55,6 +80,8 @@ class RunSettings(FrozenModel):
         Registry name of the network.
     hyperparameters : dict of str to JSON value
         Arguments of the network, complete.
+    start_from : StartWeights, optional
+        First weights; None for random ones.
     loss : {"l1", "mse", "tempered-error"}
         What is minimised.
     steps, batch_size, learning_rate
@@ -94,6 +121,7 @@ class RunSettings(FrozenModel):
     data: DataPlace
     model: str
     hyperparameters: dict[str, Any]
+    start_from: StartWeights | None = None
     loss: LossName
     steps: int = Field(ge=1)
     batch_size: int = Field(default=8, ge=1)
@@ -114,6 +142,11 @@ class RunSettings(FrozenModel):
     modality: Modality | Literal["auto"] = "auto"
     licence: str = "not stated"
     simulation: SimulationSettings | None = None
+
+    @property
+    def start_name(self) -> str:
+        """Name or path of the weights the run starts from, or "nothing"."""
+        return self.start_from.weights if self.start_from else NOTHING
 
     @property
     def fit(self) -> FitSettings:
@@ -139,14 +172,14 @@ def check_unchanged(stored: RunSettings, wanted: Mapping[str, Any]) -> None:
         Of the run.
     wanted : mapping of str to value
         What the user gave now; what is left out stays as stored. Of ``hyperparameters`` only
-        those that are named are compared.
+        those that are named are compared, and ``start_from`` is a name, a path or "nothing".
 
     Raises
     ------
     UsageError
         If a setting differs; it is named.
     """
-    before = stored.model_dump(mode="json")
+    before = {**stored.model_dump(mode="json"), "start_from": stored.start_name}
     for key, value in wanted.items():
         known: Any = before[key]
         if key == "hyperparameters":

@@ -2,6 +2,7 @@ import time
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from focusfix.errors import InputError, ModelError
@@ -59,6 +60,18 @@ def test_state_continues_exactly(tmp_path):
     assert same(straight.network.state_dict(), resumed.network.state_dict())
     assert same(straight.average, resumed.average)
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_states_hold_no_moments_of_what_is_not_trained(tmp_path):
+    trainer = make_trainer()
+    trainer.network[0].requires_grad_(requires_grad=False)
+    before = trainer.network[0].weight.clone()
+    trainer.learn(batch_of(0))
+    trainer.save_state(tmp_path / "state")
+    with safe_open(tmp_path / "state", "pt") as file:
+        moments = {name.split(".")[1] for name in file.keys() if name.startswith("adam.")}  # noqa: SIM118
+    assert moments == {"2", "3", "4", "5"}
+    assert trainer.network[0].weight.equal(before)
 
 
 def test_average_follows_the_weights():
