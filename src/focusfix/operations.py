@@ -24,6 +24,7 @@ def deblur_function(
     device: "Device",
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     runtime: Literal["auto", "torch", "openvino"] = "auto",
+    margin_px: int = 0,
 ) -> "NetworkFunction":
     """Bind a network as the function that turns out-of-focus tiles into in-focus ones.
 
@@ -35,7 +36,7 @@ def deblur_function(
         Of the file that the weights come from.
     device : Device
         Where to run.
-    precision, runtime : str
+    precision, runtime, margin_px
         As in `focusfix.runtime.executor.build_tile_function`.
 
     Returns
@@ -58,7 +59,9 @@ def deblur_function(
         )
     from focusfix.runtime.executor import build_tile_function
 
-    return build_tile_function(network, device=device, precision=precision, runtime=runtime)
+    return build_tile_function(
+        network, device=device, precision=precision, runtime=runtime, margin_px=margin_px
+    )
 
 
 def choose_batch_size(tile_shape: tuple[int, int], device: "Device") -> int:

@@ -177,3 +177,17 @@ def test_aligned_window_with_halo_equals_the_whole(entry: ModelEntry) -> None:
         whole = network(image)[..., start:stop]
         window = network(image[..., start - halo : stop + halo])[..., halo:-halo]
     torch.testing.assert_close(window, whole, rtol=1e-9, atol=0)
+
+
+def test_core_is_what_the_whole_gives(entry: ModelEntry) -> None:
+    network = randomise(build(entry))
+    footprint = network.footprint
+    if not footprint.exact:
+        pytest.skip("the network says that it cannot be tiled exactly")
+    halo, stride = footprint.halo_px, footprint.stride_px
+    side = 2 * halo + stride
+    image = torch.rand(1, channels(network), side, side + stride, dtype=torch.float64)
+    with torch.inference_mode():
+        core, whole = network.restore_core(image, halo), network(image)
+    assert core.shape[-2:] == (stride, 2 * stride)
+    torch.testing.assert_close(core, whole[..., halo:-halo, halo:-halo], rtol=1e-9, atol=0)

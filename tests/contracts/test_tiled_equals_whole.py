@@ -29,7 +29,10 @@ def restorer(entry: ModelEntry) -> NetworkFunction:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.02)
-    return build_tile_function(network, device=select_device("cpu"), runtime="torch")
+    halo = network.footprint.halo_px
+    return build_tile_function(
+        network, device=select_device("cpu"), runtime="torch", margin_px=halo
+    )
 
 
 def image_for(plan_halo: int) -> np.ndarray:

@@ -196,6 +196,7 @@ class ModelShelf:
             device=device,
             precision=self.options.precision.value,
             runtime=self.options.runtime.value,
+            margin_px=network.footprint.halo_px if network.footprint.exact else 0,
         )
         if not self._loaded:
             self._tell(function)

@@ -49,6 +49,24 @@ class Restorer(nn.Module, ABC):
             If the number of channels or the size does not fit the network.
         """
 
+    def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
+        """Restore all but the margin of a batch of images, which serves as context.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, C_in, Y, X)
+            As for :meth:`forward`.
+        margin_px : int
+            Pixels on every side that are not wanted; a multiple of the stride.
+
+        Returns
+        -------
+        Tensor, shape (N, C_out, Y - 2 * margin_px, X - 2 * margin_px)
+            What :meth:`forward` gives there. Networks that need less context late than early can
+            save the rest.
+        """
+        return cut_margin(self(image), margin_px)
+
     def training_outputs(self, image: Tensor) -> list[Tensor]:
         """Return all outputs that take part in the loss, finest first.
 
@@ -64,6 +82,12 @@ class Restorer(nn.Module, ABC):
             of the size.
         """
         return [self(image)]
+
+
+def cut_margin(image: Tensor, margin_px: int) -> Tensor:
+    """Leave out the outermost pixels on every side of images (N, C, Y, X)."""
+    height, width = image.shape[-2:]
+    return image[..., margin_px : height - margin_px, margin_px : width - margin_px]
 
 
 def check_image(image: Tensor, *, channels: int, stride_px: int) -> None:

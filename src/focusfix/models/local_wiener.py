@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from focusfix.models.base import cut_margin
 from focusfix.models.reach import Span, join
 
 _POWER_FLOOR = 1e-8
@@ -94,41 +95,54 @@ class LocalWiener(nn.Module):
         cells = cells.before_convolution(1)
         return Span(cells.first * hop - margin, (cells.last + 1) * hop - 1 + margin)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, image: Tensor, margin_px: int = 0) -> tuple[Tensor, Tensor]:
         """Filter a batch of images.
 
         Parameters
         ----------
         image : Tensor, shape (N, 1, Y, X)
             Scaled intensities; Y and X multiples of ``hop_px``.
+        margin_px : int
+            Pixels on every side that serve as context only; a multiple of ``hop_px``.
 
         Returns
         -------
-        filtered : Tensor, shape (N, outputs, Y, X)
-        code : Tensor, shape (N, hidden, Y / hop, X / hop)
+        filtered : Tensor, shape (N, outputs, Y - 2 * margin_px, X - 2 * margin_px)
+        code : Tensor, shape (N, hidden, (Y - 2 * margin_px) / hop, (X - 2 * margin_px) / hop)
             What was read from the power spectra.
         """
         with torch.autocast(image.device.type, enabled=False):
             image = image.to(self.basis.dtype)
-            code = self.read(self.measure(image))
-            return self._filter(image, self.coefficients(code)), code
+            ring = 1 if margin_px >= 2 * self.hop_px else 0
+            code = self.read(self.measure(image, margin_px - ring * self.hop_px))
+            filtered = self._filter(image, self.coefficients(code), margin_px, ring)
+            return filtered, cut_margin(code, ring)
 
-    def measure(self, image: Tensor) -> Tensor:
+    def measure(self, image: Tensor, margin_px: int = 0) -> Tensor:
         """Measure the logarithm of the power of every ring around every neighbourhood.
 
         Parameters
         ----------
         image : Tensor, shape (N, 1, Y, X)
+        margin_px : int
+            As for :meth:`forward`.
 
         Returns
         -------
-        Tensor, shape (N, features, Y / hop, X / hop)
+        Tensor, shape (N, features, (Y - 2 * margin_px) / hop, (X - 2 * margin_px) / hop)
             Rings of the full-size, then of the half-size image, low frequencies first; then the
             same for the mean power of the neighbourhood and the eight around it.
         """
-        near = torch.cat([self._ring_powers(_pad(i, m), h) for i, m, h in self._scaled(image)], 1)
+        around_px = self.hop_px if margin_px else 0
+        powers = []
+        for scaled, scale in self._scaled(image):
+            hop, cut = self.hop_px // scale, (margin_px - around_px) // scale
+            windowed = _with_margin(scaled, cut, (self.window_px - hop) // 2)
+            powers.append(self._ring_powers(windowed, hop))
+        near = torch.cat(powers, dim=1)
         around = F.avg_pool2d(near, 3, stride=1, padding=1, count_include_pad=False)
-        return torch.log(torch.cat([near, around], dim=1) + _POWER_FLOOR)
+        log_powers = torch.log(torch.cat([near, around], dim=1) + _POWER_FLOOR)
+        return cut_margin(log_powers, around_px // self.hop_px)
 
     def measure_middle(self, image: Tensor) -> Tensor:
         """Measure the middle of images only; shapes as for :meth:`measure`, with one place each.
@@ -143,7 +157,8 @@ class LocalWiener(nn.Module):
         Tensor, shape (N, features, 1, 1)
         """
         powers = []
-        for scaled, _, hop in self._scaled(image):
+        for scaled, scale in self._scaled(image):
+            hop = self.hop_px // scale
             side = self.window_px + 2 * hop
             top, left = ((size - side) // 2 for size in scaled.shape[-2:])
             powers.append(self._ring_powers(scaled[..., top : top + side, left : left + side], hop))
@@ -151,12 +166,9 @@ class LocalWiener(nn.Module):
         around = nine.mean(dim=(-2, -1), keepdim=True)
         return torch.log(torch.cat([nine[..., 1:2, 1:2], around], dim=1) + _POWER_FLOOR)
 
-    def _scaled(self, image: Tensor) -> Iterator[tuple[Tensor, int, int]]:
-        """Yield the image at every size, with the margin its windows need and their distance."""
+    def _scaled(self, image: Tensor) -> Iterator[tuple[Tensor, int]]:
         for scale in _SCALES:
-            hop = self.hop_px // scale
-            scaled = F.avg_pool2d(image, scale) if scale > 1 else image
-            yield scaled, (self.window_px - hop) // 2, hop
+            yield (F.avg_pool2d(image, scale) if scale > 1 else image), scale
 
     def _ring_powers(self, image: Tensor, hop: int) -> Tensor:
         windows = image.unfold(2, self.window_px, hop).unfold(3, self.window_px, hop)[:, 0]
@@ -224,38 +236,45 @@ class LocalWiener(nn.Module):
         kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
         return kernel
 
-    def _filter(self, image: Tensor, coefficients: Tensor) -> Tensor:
-        margin, (height, width) = self.support_px, image.shape[-2:]
-        padded = _pad(image, margin)
-        spectrum = torch.fft.rfft2(padded)
-        first = 2 * margin - 1  # where the first output pixel comes to lie
+    def _filter(self, image: Tensor, cells: Tensor, margin_px: int, ring: int) -> Tensor:
+        """Mix convolutions of the image without its margin; cells reach a ring beyond the rest."""
+        padded = _with_margin(image, margin_px, self.support_px)
+        spectrum, grid = torch.fft.rfft2(padded), padded.shape[-2:]
+        waves = [self._waves(grid[0], grid[0]), self._waves(grid[1], grid[1] // 2 + 1)]
 
         def convolved(gains: Tensor, at_zero: float) -> Tensor:
-            kernel = self.filter_of(gains, at_zero)
-            response = torch.fft.rfft2(kernel, padded.shape[-2:])
-            whole = torch.fft.irfft2(spectrum * response, padded.shape[-2:])
-            part: Tensor = whole[..., first : first + height, first : first + width]
-            return part
+            quarter = self.filter_of(gains, at_zero)[self.support_px - 1 :, self.support_px - 1 :]
+            response = waves[0] @ quarter @ waves[1].T
+            return cut_margin(torch.fft.irfft2(spectrum * response, grid), self.support_px)
 
         results = [convolved(profile, 1.0) for profile in self.profiles]
-        weights = coefficients.reshape(-1, self.outputs, self.rank, *coefficients.shape[-2:])
         for index, member in enumerate(self.basis):
             change = convolved(member, 0.0)
+            weights = self._enlarged(cells[:, index :: self.rank], ring)
             for output in range(self.outputs):
-                weight = self._enlarged(weights[:, output, index : index + 1])
-                results[output] = results[output] + weight * change
+                results[output] = results[output] + weights[:, output : output + 1] * change
         return torch.cat(results, dim=1)
 
-    def _enlarged(self, cells: Tensor) -> Tensor:
-        times = float(self.hop_px)
-        pixels: Tensor = F.interpolate(
-            cells, scale_factor=times, mode="bilinear", align_corners=False
-        )
-        return pixels
+    def _waves(self, side: int, count: int) -> Tensor:
+        """Return the cosines that turn one half of an even filter into its transfer."""
+        frequencies = torch.arange(count, dtype=torch.float64, device=self.basis.device) / side
+        places = torch.arange(self.support_px, dtype=torch.float64, device=self.basis.device)
+        waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
+        waves[:, 0] = 1
+        return waves.to(self.basis.dtype)
+
+    def _enlarged(self, cells: Tensor, ring: int) -> Tensor:
+        """Interpolate from neighbourhoods to pixels, and leave out those of the outer ring."""
+        times = self.hop_px
+        pixels = F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
+        return cut_margin(pixels, ring * times)
 
 
-def _pad(image: Tensor, margin: int) -> Tensor:
-    return F.pad(image, (margin,) * 4, mode="replicate")
+def _with_margin(image: Tensor, cut_px: int, margin_px: int) -> Tensor:
+    """Leave out the outermost pixels and add a margin: these pixels, as far as they go."""
+    if cut_px >= margin_px:
+        return cut_margin(image, cut_px - margin_px)
+    return F.pad(image, (margin_px - cut_px,) * 4, mode="replicate")
 
 
 def _radii(side: int) -> NDArray[np.float64]:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Restorer, check_image, check_integer
+from focusfix.models.base import Restorer, check_image, check_integer, cut_margin
 from focusfix.models.local_wiener import LocalWiener
 from focusfix.models.reach import Span, farthest_reach, join
 
@@ -119,10 +119,26 @@ class WienerUNet(Restorer):
         -------
         Tensor, shape (N, 1, Y, X)
         """
+        return self.restore_core(image, 0)
+
+    def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
+        """Restore all but the margin, most of which only the filters need; see the base class."""
         check_image(image, channels=1, stride_px=self.filters.hop_px)
-        filtered, code = self.filters(image)
-        restored: Tensor = filtered[:, :1] + self.finish(torch.cat([image, filtered], dim=1), code)
-        return restored
+        cut = max(margin_px - self._finish_halo_px, 0)
+        filtered, code = self.filters(image, cut)
+        images = torch.cat([cut_margin(image, cut), filtered], dim=1)
+        restored: Tensor = filtered[:, :1] + self.finish(images, code)
+        return cut_margin(restored, margin_px - cut)
+
+    @property
+    def _finish_halo_px(self) -> int:
+        stride = self.filters.hop_px
+        return Footprint(farthest_reach(self._finish_span, stride), stride).halo_px
+
+    def _finish_span(self, output: Span) -> Span:
+        pixels, code = self.finish.input_spans(output)
+        hop = self.filters.hop_px
+        return join(pixels, Span(code.first * hop, code.last * hop + hop - 1))
 
 
 class _Finish(nn.Module):

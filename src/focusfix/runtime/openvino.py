@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from focusfix.errors import DeviceError
+from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
 
 Tiles = npt.NDArray[np.float32]
@@ -83,22 +84,22 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
     return compute
 
 
-def relative_difference(compute: TileCall, expected: TileCall, *, stride_px: int) -> float:
+def relative_difference(compute: TileCall, expected: TileCall, footprint: Footprint) -> float:
     """Compare two executions of a network on one random tile.
 
     Parameters
     ----------
     compute, expected : callable
         Map tiles to tiles.
-    stride_px : int
-        Grid that Y and X must be multiples of; pixels.
+    footprint : Footprint
+        Of the network: what the tile's sides must be multiples of, and its largest margin.
 
     Returns
     -------
     float
         Largest absolute difference over the standard deviation of ``expected``'s output.
     """
-    side = _multiple(_CHECKED_PX, stride_px)
+    side = _side(_CHECKED_PX, footprint)
     tile = np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32)
     wanted = expected(tile)
     return float(np.abs(compute(tile) - wanted).max() / max(float(wanted.std()), 1.0e-12))
@@ -108,7 +109,7 @@ def _convert(network: Restorer) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    side = _multiple(_TRACED_PX, network.footprint.stride_px)
+    side = _side(_TRACED_PX, network.footprint)
     example = torch.zeros((1, 1, side, side))
     front_end = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.inference_mode():
@@ -119,5 +120,6 @@ def _convert(network: Restorer) -> Any:
         return front_end.convert(front_end.load(decoder))
 
 
-def _multiple(size: int, grid: int) -> int:
-    return -(-size // grid) * grid
+def _side(core_px: int, footprint: Footprint) -> int:
+    stride = footprint.stride_px
+    return -(-core_px // stride) * stride + 2 * footprint.halo_px

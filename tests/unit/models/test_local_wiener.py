@@ -53,7 +53,7 @@ def test_filters_have_the_gains_they_were_made_of(layer: LocalWiener) -> None:
 
 def test_even_coefficients_mean_one_convolution(layer: LocalWiener) -> None:
     image, coefficients = noise(64, 64), torch.randn(1, 6)
-    filtered = layer._filter(image, coefficients[..., None, None].expand(-1, -1, 8, 8))
+    filtered = layer._filter(image, coefficients[..., None, None].expand(-1, -1, 8, 8), 0, 0)
     gains = layer.gains(coefficients)[0, :, 1:]
     kernels = torch.stack([layer.filter_of(gain, 1.0) for gain in gains])[:, None]
     expected = F.conv2d(image, kernels, padding=9)
@@ -87,3 +87,11 @@ def test_neighbourhoods_see_what_their_span_says(layer: LocalWiener) -> None:
     assert (
         span.first == int(rows[0]) - 2
     )  # the taper is zero at the first pixel of half-size windows
+
+
+def test_margins_are_context_only(layer: LocalWiener) -> None:
+    image, margin = noise(14 * HOP_PX, 16 * HOP_PX), 5 * HOP_PX
+    whole, whole_code = layer(image)
+    core, code = layer(image, margin)
+    torch.testing.assert_close(core, middle(whole, margin), rtol=0, atol=1e-4)
+    torch.testing.assert_close(code, middle(whole_code, 5), rtol=0, atol=1e-4)

@@ -163,3 +163,11 @@ def test_openvino_that_agrees_is_used(network: Small, monkeypatch: pytest.Monkey
     monkeypatch.setattr(openvino, "is_installed", lambda: True)
     monkeypatch.setattr(openvino, "compile_network", lambda *_, **__: eager.compute)
     assert build_tile_function(network, device=CPU).runtime == "openvino"
+
+
+def test_a_margin_that_is_thrown_away_is_not_computed(network: Small) -> None:
+    whole = build_tile_function(network, device=CPU, runtime="torch")(TILES)
+    part = build_tile_function(network, device=CPU, runtime="torch", margin_px=4)(TILES)
+    assert part.shape == TILES.shape
+    np.testing.assert_allclose(part[..., 4:-4, 4:-4], whole[..., 4:-4, 4:-4], atol=1e-6)
+    assert not part[..., :4, :].any()
