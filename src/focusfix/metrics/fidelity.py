@@ -8,6 +8,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from focusfix.metrics.spectrum import frequency_grid, windowed_spectrum
+
 FloatArray = NDArray[np.floating]
 
 SSIM_SIGMA_PX = 1.5
@@ -38,7 +40,7 @@ def psnr(image: FloatArray, reference: FloatArray, *, data_range: float) -> floa
     >>> psnr(np.full((2, 2), 10.0), np.zeros((2, 2)), data_range=100.0)
     20.0
     """
-    _check(image, reference, data_range)
+    check_images(image, reference, data_range)
     clipped = np.clip(np.asarray(image, dtype=np.float64), 0, data_range)
     mse = float(np.mean((clipped - np.asarray(reference, dtype=np.float64)) ** 2))
     return math.inf if mse == 0 else 10 * math.log10(data_range**2 / mse)
@@ -68,7 +70,7 @@ def ssim(image: FloatArray, reference: FloatArray, *, data_range: float) -> floa
     """
     from skimage.metrics import structural_similarity
 
-    _check(image, reference, data_range)
+    check_images(image, reference, data_range)
     return float(
         structural_similarity(
             np.asarray(image, dtype=np.float64),
@@ -112,14 +114,10 @@ def band_coherence(
     ValueError
         If the shapes differ or the band is empty.
     """
-    _check(image, reference, 1.0)
+    check_images(image, reference, 1.0)
     rows, columns = reference.shape
-    window = np.outer(np.hanning(rows), np.hanning(columns))
-    first, second = (
-        np.fft.rfft2((np.asarray(a, dtype=np.float64) - np.mean(a)) * window)
-        for a in (image, reference)
-    )
-    frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
+    first, second = windowed_spectrum(image), windowed_spectrum(reference)
+    frequency = frequency_grid((rows, columns))
     band = (frequency >= low_per_px) & (frequency < high_per_px)
     if not band.any():
         raise ValueError(f"no frequency lies in the band {low_per_px}-{high_per_px} per pixel")
@@ -137,6 +135,72 @@ def band_coherence(
         return 0.0
     correlation = cross[filled] / np.sqrt(power[filled] * true_power[filled])
     return float(np.average(correlation, weights=np.sqrt(true_power[filled])))
+
+
+def nrmse(image: FloatArray, reference: FloatArray) -> float:
+    r"""Compute the root-mean-square error in units of the reference's standard deviation.
+
+    .. math:: \sqrt{\sum_i (I_i - R_i)^2 / \sum_i (R_i - \bar R)^2}
+
+    Unlike norms that divide by the mean or the maximum, this one depends neither on the camera's
+    offset nor on one bright pixel.
+
+    Parameters
+    ----------
+    image, reference : ndarray, same shape
+        Intensities on the same scale.
+
+    Returns
+    -------
+    float
+        0 for identical images, 1 for a constant image at the reference's mean; NaN if the
+        reference is constant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> nrmse(np.array([2.0, 2.0]), np.array([1.0, 3.0]))
+    1.0
+    """
+    check_images(image, reference, 1.0)
+    truth = np.asarray(reference, dtype=np.float64)
+    spread = float(truth.std())
+    error = np.asarray(image, dtype=np.float64) - truth
+    return math.sqrt(float(np.mean(error**2))) / spread if spread > 0 else math.nan
+
+
+def pearson(image: FloatArray, reference: FloatArray) -> float:
+    """Compute the correlation coefficient of the pixels.
+
+    Parameters
+    ----------
+    image, reference : ndarray, same shape
+        Intensities; gain and offset do not matter.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; NaN if one of the images is constant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> round(pearson(np.array([1.0, 2.0, 3.0]), np.array([12.0, 14.0, 16.0])), 6)
+    1.0
+    """
+    check_images(image, reference, 1.0)
+    first, second = (np.asarray(each, dtype=np.float64) for each in (image, reference))
+    first, second = first - first.mean(), second - second.mean()
+    scale = math.sqrt(float(np.sum(first**2)) * float(np.sum(second**2)))
+    return float(np.sum(first * second)) / scale if scale > 0 else math.nan
 
 
 def affine_fit(image: FloatArray, reference: FloatArray) -> NDArray[np.float64]:
@@ -157,7 +221,7 @@ def affine_fit(image: FloatArray, reference: FloatArray) -> NDArray[np.float64]:
     ValueError
         If the shapes differ.
     """
-    _check(image, reference, 1.0)
+    check_images(image, reference, 1.0)
     values = np.asarray(image, dtype=np.float64)
     truth = np.asarray(reference, dtype=np.float64)
     centred = values - values.mean()
@@ -166,7 +230,21 @@ def affine_fit(image: FloatArray, reference: FloatArray) -> NDArray[np.float64]:
     return np.asarray(truth.mean() + gain * centred)
 
 
-def _check(image: FloatArray, reference: FloatArray, data_range: float) -> None:
+def check_images(image: FloatArray, reference: FloatArray, data_range: float) -> None:
+    """Refuse images that cannot be compared.
+
+    Parameters
+    ----------
+    image, reference : ndarray
+        Intensities.
+    data_range : float
+        Largest possible intensity.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or ``data_range`` is not positive.
+    """
     if image.shape != reference.shape:
         raise ValueError(f"the images differ in shape: {image.shape} and {reference.shape}")
     if not data_range > 0:

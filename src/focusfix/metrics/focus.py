@@ -13,6 +13,7 @@ where :math:`P` is the power spectrum and :math:`N` the level of white noise, re
 corners of the spectrum, where a microscope that is sampled well leaves no signal.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -72,6 +73,29 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
         return 0.0
     share = total / (power * count).sum()
     return float(share * np.sqrt((frequency[band] ** 2 * signal).sum() / total))
+
+
+def sharpness_ratio(image: npt.NDArray[Any], reference: npt.NDArray[Any]) -> float:
+    """Divide the sharpness of an image by that of a reference of the same field.
+
+    Parameters
+    ----------
+    image, reference : ndarray, shape (Y, X)
+        As for :func:`measure_sharpness`.
+
+    Returns
+    -------
+    float
+        Below 1 for an image that is blurrier than the reference, above 1 for one with more fine
+        detail, be it true or not; NaN if the reference has no detail.
+
+    Raises
+    ------
+    ValueError
+        If a plane is smaller than 8 x 8 pixels.
+    """
+    reference_sharpness = measure_sharpness(reference)
+    return measure_sharpness(image) / reference_sharpness if reference_sharpness > 0 else math.nan
 
 
 def rank_focus(planes: Iterable[npt.NDArray[Any]]) -> tuple[list[float], int]:
