@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from focusfix import __version__
-from focusfix.cli import deblur, doctor, info, models, synthesize_blur, train
+from focusfix.cli import deblur, doctor, info, models, score, synthesize_blur, train
 from focusfix.cli.command import format_examples, show_help_without_command
 
 app = typer.Typer(
@@ -30,7 +30,7 @@ def describe(
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 internal error; 2
     usage; 3 bad input; 4 model or device; 5 out of memory; 6 output exists or cannot be written;
-    7 part of a batch failed; 130 and 143 interrupted.
+    7 part of a batch failed; 8 a --fail-under threshold was not met; 130 and 143 interrupted.
     """
     if version:
         typer.echo(f"focusfix {__version__}")
@@ -41,6 +41,7 @@ def describe(
 deblur.register(app)
 synthesize_blur.register(app)
 train.register(app)
+score.register(app)
 info.register(app)
 models.register(app)
 doctor.register(app)

@@ -136,7 +136,7 @@ def mean_scores(all_scores: Iterable[Mapping[str, float]]) -> tuple[Scores, dict
     means : dict of str to float
         Over the finite values; infinite or NaN if there are no others.
     left_out : dict of str to int
-        How many values were infinite or not defined, by measure, where there are any.
+        How many values were infinite or not defined and are not in the mean, by measure.
     """
     listed = list(all_scores)
     means, left_out = {}, {}
@@ -145,7 +145,7 @@ def mean_scores(all_scores: Iterable[Mapping[str, float]]) -> tuple[Scores, dict
         finite = [value for value in values if math.isfinite(value)]
         infinite = [value for value in values if math.isinf(value)]
         means[name] = _mean(finite or infinite)
-        if len(finite) < len(values):
+        if 0 < len(finite) < len(values):
             left_out[name] = len(values) - len(finite)
     return means, left_out
 

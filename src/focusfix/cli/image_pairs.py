@@ -1,0 +1,175 @@
+"""Images that are compared: which belong together, and which of their planes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from focusfix.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from focusfix.io.image import ImageMetadata, ImageReader
+
+_LISTED = 3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One image and what it is compared with.
+
+    Parameters
+    ----------
+    source : Path
+        The image.
+    reference : Path
+        What it should be.
+    blurry : Path, optional
+        What it was made from.
+    """
+
+    source: Path
+    reference: Path
+    blurry: Path | None
+
+
+def plan_comparisons(
+    sources: Sequence[Path], reference: Path, blurry: Path | None
+) -> list[Comparison]:
+    """Find for every image its reference and its input, before any work.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Images.
+    reference, blurry : Path
+        One image for all of them; or a folder, in which each is looked for by its name, and then
+        by its name with another image suffix.
+
+    Returns
+    -------
+    list of Comparison
+        In the order of the images.
+
+    Raises
+    ------
+    InputError
+        If something is missing or cannot be told apart.
+    """
+    references = _partners(sources, reference, "reference")
+    inputs = _partners(sources, blurry, "input") if blurry else [None] * len(sources)
+    return [Comparison(*each) for each in zip(sources, references, inputs, strict=True)]
+
+
+def match_planes(image: "ImageReader", other: "ImageReader") -> list[int]:
+    """Find the plane of another image that belongs to each plane of an image.
+
+    Axes of the same letters may have another order; axes of length one do not count. Where the
+    letters differ (a plain TIFF does not name them), the lengths must be the same.
+
+    Parameters
+    ----------
+    image, other : ImageReader
+        Open images.
+
+    Returns
+    -------
+    list of int
+        Position in the other image, for each plane of the first in order.
+
+    Raises
+    ------
+    InputError
+        If the images differ in height, width, colours or planes.
+    """
+    first, second = image.metadata, other.metadata
+    sizes, other_sizes = _plane_sizes(first), _plane_sizes(second)
+    same_planes = sizes == other_sizes or [*sizes.values()] == [*other_sizes.values()]
+    same_pixels = first.shape_yx == second.shape_yx and _colours(first) == _colours(second)
+    if not (same_planes and same_pixels):
+        raise InputError(
+            f"{image.path} is {_describe(first)}, and {other.path} is {_describe(second)}.",
+            "Give images of the same field, cut and binned alike.",
+        )
+    if sizes != other_sizes:
+        return list(range(second.n_planes))
+    positions = {
+        tuple(plane.coordinates[axis] for axis in sizes): plane.position for plane in second.planes
+    }
+    return [positions[tuple(plane.coordinates[axis] for axis in sizes)] for plane in first.planes]
+
+
+def read_intensities(image: "ImageReader", plane: int) -> "np.ndarray":
+    """Read a whole plane without alpha.
+
+    Parameters
+    ----------
+    image : ImageReader
+        Open image.
+    plane : int
+        Position.
+
+    Returns
+    -------
+    ndarray of float64, shape (Y, X, S)
+        Grey values.
+
+    Raises
+    ------
+    InputError
+        If some are NaN or infinite.
+    """
+    import numpy as np
+
+    rows, columns = image.metadata.shape_yx
+    window = image.read_window(plane, slice(0, rows), slice(0, columns))
+    values = window[..., : _colours(image.metadata)].astype(np.float64)
+    n_gaps = int(values.size - np.isfinite(values).sum())
+    if n_gaps:
+        raise InputError(
+            f"{image.path} holds {n_gaps} pixels that are NaN or infinite, in plane {plane}.",
+            "Cut them off, or replace them by grey values, in all images that are compared.",
+        )
+    return values
+
+
+def _partners(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
+    if not place.exists():
+        raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
+    if not place.is_dir():
+        return [place] * len(sources)
+    from focusfix.io.image import IMAGE_SUFFIXES
+
+    images = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    found, missing = [], []
+    for source in sources:
+        candidates = [path for path in images if path.name == source.name]
+        candidates = candidates or [path for path in images if path.stem == source.stem]
+        found += candidates[:1]
+        if len(candidates) != 1:
+            missing.append(f"{source.name} ({len(candidates)} found)")
+    if missing:
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        raise InputError(
+            f"The {role} folder {place} does not have one image for each of "
+            f"{', '.join(missing[:_LISTED])}{more}.",
+            "Give the files of both folders the same names.",
+        )
+    return found
+
+
+def _plane_sizes(metadata: "ImageMetadata") -> dict[str, int]:
+    """Lengths of the axes that number the planes, those of length one left out."""
+    last = metadata.planes[-1].coordinates
+    return {axis: index + 1 for axis, index in last.items() if index > 0}
+
+
+def _colours(metadata: "ImageMetadata") -> int:
+    from focusfix.data.image_files import intensity_samples
+
+    return intensity_samples(metadata)
+
+
+def _describe(metadata: "ImageMetadata") -> str:
+    return f"{' x '.join(map(str, metadata.shape))} ({metadata.axes})"

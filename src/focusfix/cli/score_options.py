@@ -1,0 +1,168 @@
+"""Options of ``focusfix score``, and the limits of ``--fail-under``."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.errors import ThresholdError, UsageError
+
+
+class ScoreFormat(StrEnum):
+    """How scores are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ScoreOptions(ConsoleOptions, ConfigOptions):
+    """Options of ``focusfix score``."""
+
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="OUT", help="Images to score, folders or quoted globs."),
+    ] = None
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TRUTH",
+            help="What the images should be: one image, or a folder with images of the same names.",
+        ),
+    ] = None
+    input: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BLURRY",
+            help="What the images were made from, to score doing nothing and the gain over it: "
+            "one image, or a folder with images of the same names.",
+        ),
+    ] = None
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GLOB", help="Which files of input folders to take, for example '*.tif'."
+        ),
+    ] = None
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LETTERS",
+            help="One of T Z C Y X S for each dimension, if the files state their axes wrong.",
+        ),
+    ] = None
+    data_range: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GREY",
+            help="Largest possible grey value, such as 4095 for a 12-bit camera; by default that "
+            "of the bit depth that the reference declares.",
+        ),
+    ] = None
+    affine_fit: Annotated[
+        bool,
+        typer.Option(
+            "--affine-fit",
+            help="Measure intensities also after the gain and offset, one each for a plane, that "
+            "bring the image closest to the reference.",
+        ),
+    ] = False
+    band_from: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PER_PX",
+            help="Spatial frequency from which on the blur destroyed detail, cycles per pixel, "
+            "for band coherence; by default measured from --input.",
+        ),
+    ] = None
+    format: Annotated[
+        ScoreFormat,
+        typer.Option(
+            metavar="table|json|csv",
+            help="For reading, one JSON object a line, or one row a plane with every measure.",
+        ),
+    ] = ScoreFormat.TABLE
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Exit with 8 if the mean of a measure, or of its gain (psnr_gain=1.0), is less; "
+            "repeat for several.",
+        ),
+    ] = None
+
+
+def parse_limits(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, float]:
+    """Read the values of ``--fail-under``.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Each ``NAME=VALUE``.
+    known : mapping of str to str
+        Names that can be given; with a reason for those that cannot, empty for the others.
+
+    Returns
+    -------
+    dict of str to float
+        Limits by name.
+
+    Raises
+    ------
+    UsageError
+        If the form, the name or the number is wrong.
+    """
+    limits = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            limit = float(number)
+        except ValueError:
+            limit = math.nan
+        if math.isnan(limit):
+            raise UsageError(
+                f"--fail-under takes NAME=VALUE, not {text!r}.",
+                "Write, for example, --fail-under psnr_gain=1.0.",
+            )
+        if name not in known:
+            possible = ", ".join(each for each, reason in known.items() if not reason)
+            raise UsageError(f"--fail-under knows no {name!r}.", f"Known are: {possible}.")
+        if known[name]:
+            raise UsageError(f"--fail-under {text} cannot be checked: {known[name]}.", "Change it.")
+        limits[name] = limit
+    return limits
+
+
+def check_limits(means: Mapping[str, float], limits: Mapping[str, float]) -> None:
+    """Compare mean scores with their limits.
+
+    Parameters
+    ----------
+    means : mapping of str to float
+        Mean scores by name; NaN where a measure is not defined.
+    limits : mapping of str to float
+        The smallest values wanted.
+
+    Raises
+    ------
+    ThresholdError
+        If a score is less than its limit or not defined.
+    """
+    missed = [
+        f"{name} is not defined for these images"
+        if math.isnan(means[name])
+        else f"{name} is {means[name]:.4g}, less than {limit:g}"
+        for name, limit in limits.items()
+        if not means[name] >= limit
+    ]
+    if missed:
+        raise ThresholdError(
+            f"--fail-under is not met: {'; '.join(missed)}.",
+            "The scores above show where the images fall short.",
+        )
