@@ -16,8 +16,8 @@ from focusfix.optics import CameraSettings, OpticsSettings, expose_camera, image
 OPTICS = OpticsSettings(numerical_aperture=0.7, wavelength_um=0.461, pixel_size_um=0.26)
 CAMERA = CameraSettings(offset=100, counts_per_electron=0.34, read_noise=1.5, bit_depth=12)
 Z_SPACING_UM = 0.29
-SLICES = slice(22, 42)
-FOCUS_UM = 2.9
+SLICES = slice(26, 36)
+FOCUS_UM = 1.45
 DEFOCUS_UM = 4.0
 PEAK_COUNTS = 2500.0
 
