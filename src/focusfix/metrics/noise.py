@@ -1,0 +1,68 @@
+"""What a camera adds and cuts off: noise from pixel to pixel, and clipped pixels."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_NORMAL_QUARTILE = 0.6744897501960817
+_STENCIL_NORM = 6.0
+_LEAST_SIZE = 3
+
+
+def estimate_noise(plane: npt.NDArray[Any]) -> float:
+    r"""Estimate the standard deviation of noise that is independent from pixel to pixel.
+
+    The second differences along rows of the second differences along columns are blind to
+    gradients; noise of standard deviation :math:`\sigma` makes them normal with :math:`6 \sigma`
+    (the weights are 1, -2 and 1 both ways). Their median size is read, which edges and other
+    structure hardly change as long as they are rare.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (Y, X)
+        Intensities; finite.
+
+    Returns
+    -------
+    float
+        Grey values. Where noise depends on brightness, that of the commonest brightness.
+
+    Raises
+    ------
+    ValueError
+        If the plane is smaller than 3 x 3 pixels.
+
+    References
+    ----------
+    Immerkaer: Fast noise variance estimation, Computer Vision and Image Understanding 64, 1996
+    (the stencil; there with the mean size).
+    """
+    if plane.ndim != 2 or min(plane.shape) < _LEAST_SIZE:
+        raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
+    values = np.asarray(plane, dtype=np.float64)
+    differences = np.diff(np.diff(values, n=2, axis=0), n=2, axis=1)
+    return float(np.median(np.abs(differences))) / (_NORMAL_QUARTILE * _STENCIL_NORM)
+
+
+def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[float, float]:
+    """Count the pixels at either end of the range of grey values.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        Intensities.
+    data_range : float
+        Largest possible grey value.
+
+    Returns
+    -------
+    tuple of float
+        Shares at or below 0, and at or above the largest value.
+
+    Examples
+    --------
+    >>> clipped_shares(np.array([0, 3, 255, 255]), data_range=255)
+    (0.25, 0.5)
+    """
+    return float(np.mean(pixels <= 0)), float(np.mean(pixels >= data_range))
