@@ -28,6 +28,13 @@ class Span:
         """Widen by the radius of an odd kernel of stride 1; pixels."""
         return Span(self.first - radius, self.last + radius)
 
+    def before_halving_convolution(self) -> "Span":
+        """Undo a kernel of 3 with stride 2 and padding 1.
+
+        Pixel ``p`` was made of ``2 p - 1`` to ``2 p + 1``.
+        """
+        return Span(2 * self.first - 1, 2 * self.last + 1)
+
     def before_pooling(self) -> "Span":
         """Undo a 2-pixel pooling: pixel ``p`` was made of ``2 p`` and ``2 p + 1``."""
         return Span(2 * self.first, 2 * self.last + 1)
@@ -35,6 +42,13 @@ class Span:
     def before_doubling(self) -> "Span":
         """Undo a 2-pixel transposed convolution or a repeat: ``p`` was made of ``p // 2``."""
         return Span(self.first // 2, self.last // 2)
+
+    def before_overlapping_doubling(self) -> "Span":
+        """Undo a transposed kernel of 3 with stride 2, padding 1 and output padding 1.
+
+        An even pixel was made of ``p / 2``, an odd one of the two on either side of ``p / 2``.
+        """
+        return Span(self.first // 2, (self.last + 1) // 2)
 
     def before_bilinear_doubling(self) -> "Span":
         """Undo a bilinear doubling: ``p`` was made of the two around ``(p + 0.5) / 2 - 0.5``."""
