@@ -34,6 +34,22 @@ class Comparison:
     blurry: Path | None
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """One image, and maybe a second recording of it.
+
+    Parameters
+    ----------
+    source : Path
+        The image.
+    repeat : Path, optional
+        The same field, recorded once more.
+    """
+
+    source: Path
+    repeat: Path | None
+
+
 def plan_comparisons(
     sources: Sequence[Path], reference: Path, blurry: Path | None
 ) -> list[Comparison]:
@@ -57,9 +73,33 @@ def plan_comparisons(
     InputError
         If something is missing or cannot be told apart.
     """
-    references = _partners(sources, reference, "reference")
-    inputs = _partners(sources, blurry, "input") if blurry else [None] * len(sources)
+    references = _find_partners(sources, reference, "reference")
+    inputs = _find_partners(sources, blurry, "input") if blurry else [None] * len(sources)
     return [Comparison(*each) for each in zip(sources, references, inputs, strict=True)]
+
+
+def plan_inspections(sources: Sequence[Path], repeat: Path | None) -> list[Inspection]:
+    """Find for every image its second recording, before any work.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Images.
+    repeat : Path, optional
+        As the reference in :func:`plan_comparisons`; None if there are none.
+
+    Returns
+    -------
+    list of Inspection
+        In the order of the images.
+
+    Raises
+    ------
+    InputError
+        If something is missing or cannot be told apart.
+    """
+    repeats = _find_partners(sources, repeat, "repeat") if repeat else [None] * len(sources)
+    return [Inspection(*each) for each in zip(sources, repeats, strict=True)]
 
 
 def match_planes(image: "ImageReader", other: "ImageReader") -> list[int]:
@@ -134,7 +174,23 @@ def read_intensities(image: "ImageReader", plane: int) -> "np.ndarray":
     return values
 
 
-def _partners(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
+def _plane_sizes(metadata: "ImageMetadata") -> dict[str, int]:
+    """Lengths of the axes that number the planes, those of length one left out."""
+    last = metadata.planes[-1].coordinates
+    return {axis: index + 1 for axis, index in last.items() if index > 0}
+
+
+def _colours(metadata: "ImageMetadata") -> int:
+    from focusfix.data.image_files import intensity_samples
+
+    return intensity_samples(metadata)
+
+
+def _describe(metadata: "ImageMetadata") -> str:
+    return f"{' x '.join(map(str, metadata.shape))} ({metadata.axes})"
+
+
+def _find_partners(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
     if not place.exists():
         raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
     if not place.is_dir():
@@ -157,19 +213,3 @@ def _partners(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
             "Give the files of both folders the same names.",
         )
     return found
-
-
-def _plane_sizes(metadata: "ImageMetadata") -> dict[str, int]:
-    """Lengths of the axes that number the planes, those of length one left out."""
-    last = metadata.planes[-1].coordinates
-    return {axis: index + 1 for axis, index in last.items() if index > 0}
-
-
-def _colours(metadata: "ImageMetadata") -> int:
-    from focusfix.data.image_files import intensity_samples
-
-    return intensity_samples(metadata)
-
-
-def _describe(metadata: "ImageMetadata") -> str:
-    return f"{' x '.join(map(str, metadata.shape))} ({metadata.axes})"

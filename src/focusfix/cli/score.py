@@ -1,36 +1,18 @@
-"""``focusfix score``: how close images are to what they should be, and what was gained."""
+"""``focusfix score``: how good images are, with the truth beside them or without."""
 
 import math
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import typer
 
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
-from focusfix.cli.files import Record, process_jobs
-from focusfix.cli.image_pairs import Comparison, match_planes, plan_comparisons, read_intensities
-from focusfix.cli.scales import pixel_range
+from focusfix.cli.files import process_jobs
+from focusfix.cli.image_pairs import plan_comparisons, plan_inspections
+from focusfix.cli.score_alone import Inspecting, alone_limit_names
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
-from focusfix.cli.score_tables import (
-    column_names,
-    csv_lines,
-    csv_rows,
-    csv_titles,
-    json_value,
-    plane_label,
-    score_table,
-    short_header,
-    short_row,
-)
-from focusfix.errors import InputError, UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from focusfix.io.image import ImageReader
+from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
+from focusfix.errors import UsageError
 
 _EXAMPLES = (
     ("an image against the truth", "focusfix score out.tif --reference truth.tif"),
@@ -40,191 +22,28 @@ _EXAMPLES = (
      "focusfix score fixed/ --reference sharp/ --data-range 4095 --format csv > scores.csv"),
     ("stop a script if less than 1 dB was gained",
      "focusfix score out.tif --reference truth.tif --input in.tif --fail-under psnr_gain=1.0"),
+    ("how sharp, fine and noisy images are, without a truth; the best plane of a stack",
+     "focusfix score stack.tif"),
 )  # fmt: skip
-_NYQUIST_PER_PX = 0.5
-_DARK_SHARE = 0.25
-
-
-@dataclass
-class Scoring:
-    """What is the same for every image of one run, and the scores so far.
-
-    Parameters
-    ----------
-    options : ScoreOptions
-        As the user gave them.
-    console : Console
-        Where the run reports.
-    jobs : sequence of Comparison
-        All images.
-    records : list of dict
-        One for each image that was scored.
-    """
-
-    options: ScoreOptions
-    console: Console
-    jobs: Sequence[Comparison]
-    records: list[Record] = field(default_factory=list)
-
-    def process(self, job: Comparison) -> Record:
-        """Score one image.
-
-        Returns
-        -------
-        dict
-            What was compared, and the scores of each plane and their means.
-        """
-        from focusfix.io.image import open_image
-
-        axes = self.options.axes
-        with ExitStack() as files:
-            paths = [job.source, job.reference, *([job.blurry] if job.blurry else [])]
-            readers = [files.enter_context(open_image(path, axes=axes)) for path in paths]
-            image, reference = readers[:2]
-            data_range, origin = self._data_range(reference)
-            self._compare_depths(image, reference)
-            planes = self._score_planes(readers, data_range)
-        self._tell_dark(reference, data_range, max(plane.pop("brightest") for plane in planes))
-        record = {
-            "output": str(job.source),
-            "reference": str(job.reference),
-            "input": str(job.blurry) if job.blurry else None,
-            "data_range": data_range,
-            "data_range_from": origin,
-            **_average([plane["scores"] for plane in planes]),
-            "planes": planes,
-        }
-        self.records.append(record)
-        return record if self.options.format != ScoreFormat.JSON else json_value(record)
-
-    def show(self, record: Record) -> str:
-        """Lay the scores of one image out as table or CSV."""
-        first = len(self.records) == 1
-        if self.options.format == ScoreFormat.CSV:
-            return csv_lines([*([csv_titles(record)] if first else []), *csv_rows(record)])
-        width = max(len(str(job.source)) for job in self.jobs)
-        if len(self.jobs) == 1:
-            return _single_table(record)
-        row = short_row(record["output"], width, record["scores"])
-        return "\n".join([short_header(width, record["scores"]), row]) if first else row
-
-    def finish(self) -> dict[str, float]:
-        """Print the means over several images; return them."""
-        scores = [plane["scores"] for record in self.records for plane in record["planes"]]
-        means = _average(scores)
-        if len(self.jobs) > 1 and self.records:
-            counts = {"files": len(self.records), "planes": len(scores)}
-            if self.options.format == ScoreFormat.JSON:
-                self.console.record(json_value({"summary": {**counts, **means}}))
-            elif self.options.format == ScoreFormat.TABLE:
-                ranges = sorted({record["data_range"] for record in self.records})
-                self.console.result(
-                    f"\nmean of {_count(len(scores), 'plane')} of "
-                    f"{_count(len(self.records), 'file')}, "
-                    f"data range {' or '.join(f'{each:g}' for each in ranges)}"
-                    f"{_left_out(means)}\n{score_table(means['scores'])}"
-                )
-        return dict(means["scores"])
-
-    def _score_planes(self, readers: "Sequence[ImageReader]", data_range: float) -> list[Record]:
-        image = readers[0]
-        positions = [match_planes(image, each) for each in readers]
-        planes = []
-        with self.console.progress(image.path.name) as advance:
-            for number, plane in enumerate(image.metadata.planes):
-                pixels = [
-                    read_intensities(reader, where[number])
-                    for reader, where in zip(readers, positions, strict=True)
-                ]
-                _check_range(readers[1], pixels[1], data_range)
-                coordinates = dict(plane.coordinates)
-                planes.append({"plane": coordinates, **self._score_plane(pixels, data_range)})
-                advance((number + 1) / image.metadata.n_planes)
-        return planes
-
-    def _score_plane(self, pixels: "Sequence[np.ndarray]", data_range: float) -> Record:
-        from focusfix.metrics.scorecard import MEASURES, score_plane
-
-        image, reference = pixels[:2]
-        band = self._lost_band(pixels)
-        after, *before = (
-            score_plane(
-                each,
-                reference,
-                data_range=data_range,
-                band=band,
-                affine=self.options.affine_fit,
-            )
-            for each in (image, *pixels[2:])
-        )
-        scores = {}
-        for name, value in after.items():
-            column, input_column, gain_column = column_names(name)
-            scores[column] = value
-            for nothing in before:
-                scores[input_column] = nothing[name]
-                scores[gain_column] = MEASURES[name].gain(nothing[name], value)
-        return {
-            "lost_band_per_px": list(band) if band else None,
-            "scores": scores,
-            "brightest": float(reference.max()),
-        }
-
-    def _lost_band(self, pixels: "Sequence[np.ndarray]") -> tuple[float, float] | None:
-        """Take the band that the user names, or find the one that the input has lost."""
-        if self.options.band_from is not None:
-            return self.options.band_from, _NYQUIST_PER_PX
-        from focusfix.metrics.spectrum import LEAST_SIZE_PX, find_lost_band
-
-        if len(pixels) < 3 or min(pixels[1].shape[:2]) < LEAST_SIZE_PX:
-            return None
-        return find_lost_band(pixels[2].mean(axis=-1), pixels[1].mean(axis=-1))
-
-    def _data_range(self, reference: "ImageReader") -> tuple[float, str]:
-        if self.options.data_range is not None:
-            return self.options.data_range, "--data-range"
-        metadata = reference.metadata
-        if metadata.dtype.kind == "f":
-            raise UsageError(
-                f"{reference.path} holds floating-point numbers, which declare no largest value.",
-                "Give it with --data-range, for example --data-range 1.",
-            )
-        bits = metadata.significant_bits
-        declared = f"{bits} bits" if bits else str(metadata.dtype)
-        return pixel_range(metadata)[1], f"{declared} of {reference.path.name}"
-
-    def _compare_depths(self, image: "ImageReader", reference: "ImageReader") -> None:
-        kinds = [each.metadata.dtype for each in (image, reference)]
-        if kinds[0] != kinds[1] and all(kind.kind in "iu" for kind in kinds):
-            self.console.warning(
-                f"{image.path} is {kinds[0]} and {reference.path} {kinds[1]}: their grey values "
-                "are compared as they are; --affine-fit allows for another scale"
-            )
-
-    def _tell_dark(self, reference: "ImageReader", data_range: float, brightest: float) -> None:
-        if self.options.data_range is None and brightest < _DARK_SHARE * data_range:
-            self.console.warning(
-                f"{reference.path}: the brightest grey value is {brightest:g} of a data range of "
-                f"{data_range:g}; if the camera has fewer bits than the file, give --data-range, "
-                "or PSNR and SSIM are too high"
-            )
 
 
 def run(options: ScoreOptions, console: Console) -> None:
-    """Score images against a reference.
+    """Score images against a reference, or on their own.
 
-    Prints, for each measure, the score of the image, with --input also that of the untouched
-    input and the gain over it, which is what counts. Stacks are scored plane by plane. PSNR and
-    SSIM depend on the data range, which is never guessed from the pixels and always printed.
+    With --reference: for each measure the score of the image; with --input also that of the
+    untouched input and the gain over it, which is what counts. PSNR and SSIM depend on the data
+    range, which is never guessed from the pixels and always printed.
+
+    Without: sharpness, resolution by Fourier ring correlation, noise and clipped pixels of each
+    plane, and the sharpest plane of each stack.
     """
-    jobs = _plan(options)
-    limits = parse_limits(options.fail_under or (), _limit_names(options))
-    scoring = Scoring(options, console, jobs)
-    show = None if options.format == ScoreFormat.JSON else scoring.show
-    try:
-        process_jobs(jobs, scoring.process, console, show=show)
-    finally:
-        means = scoring.finish()
+    _check_options(options)
+    names = limit_names(options) if options.reference is not None else alone_limit_names()
+    limits = parse_limits(options.fail_under or (), names)
+    if options.reference is not None:
+        means = _score_against(options.reference, options, console)
+    else:
+        means = _score_alone(options, console)
     check_limits(means, limits)
 
 
@@ -233,87 +52,67 @@ def register(app: typer.Typer) -> None:
     add_command(app, "score", ScoreOptions, run, examples=_EXAMPLES)
 
 
-def _plan(options: ScoreOptions) -> list[Comparison]:
-    if not options.inputs:
-        raise UsageError("No image was given.", "Give an image or a folder.")
-    if options.reference is None:
-        raise UsageError("No reference was given.", "Give --reference with the true image.")
-    if options.data_range is not None and not 0 < options.data_range < math.inf:
-        raise UsageError(
-            f"--data-range must be positive, not {options.data_range:g}.",
-            "Give the largest possible grey value, such as 255 or 4095.",
-        )
-    if options.band_from is not None and not 0 <= options.band_from < _NYQUIST_PER_PX:
-        raise UsageError(
-            f"--band-from must be from 0 to below {_NYQUIST_PER_PX}, not {options.band_from:g}.",
-            "Give cycles per pixel, or leave it out to measure it from --input.",
-        )
+def _score_against(reference: Path, options: ScoreOptions, console: Console) -> dict[str, float]:
     from focusfix.io.batch import expand_inputs
 
-    sources = expand_inputs(options.inputs, pattern=options.pattern)
-    return plan_comparisons(sources, options.reference, options.input)
+    sources = expand_inputs(options.inputs or (), pattern=options.pattern)
+    jobs = plan_comparisons(sources, reference, options.input)
+    scoring = Scoring(options, console, jobs)
+    show = None if options.format == ScoreFormat.JSON else scoring.show
+    try:
+        process_jobs(jobs, scoring.process, console, show=show)
+    finally:
+        means = scoring.finish()
+    return means
 
 
-def _limit_names(options: ScoreOptions) -> dict[str, str]:
-    """List what ``--fail-under`` can check, and why it cannot check the rest."""
-    from focusfix.metrics.scorecard import AFFINE, MEASURES
+def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
+    from focusfix.io.batch import expand_inputs
 
-    names = {}
-    for measure in MEASURES.values():
-        column, _, gain = column_names(measure.name)
-        reason = ""
-        if column.endswith(AFFINE) and not options.affine_fit:
-            reason = "it needs --affine-fit"
-        names[column] = reason
-        names[gain] = reason or ("" if options.input else "a gain needs --input")
-        if measure.best == "low":
-            names[column] = f"{column} is better the smaller it is; {gain} can be checked"
-    return names
+    sources = expand_inputs(options.inputs or (), pattern=options.pattern)
+    jobs = plan_inspections(sources, options.repeat)
+    inspecting = Inspecting(options, console, jobs)
+    show = None if options.format == ScoreFormat.JSON else inspecting.show
+    process_jobs(jobs, inspecting.process, console, show=show)
+    return inspecting.means()
 
 
-def _average(scores: Sequence[dict[str, float]]) -> Record:
-    from focusfix.metrics.scorecard import mean_scores
-
-    means, left_out = mean_scores(scores)
-    return {"scores": means, "left_out": left_out}
-
-
-def _check_range(reference: "ImageReader", pixels: "np.ndarray", data_range: float) -> None:
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < 0 or high > data_range:
-        raise InputError(
-            f"{reference.path} holds grey values from {low:g} to {high:g}, outside the data range "
-            f"of 0 to {data_range:g}.",
-            "Give the largest possible grey value with --data-range.",
+def _check_options(options: ScoreOptions) -> None:
+    if not options.inputs:
+        raise UsageError("No image was given.", "Give an image or a folder.")
+    _check_numbers(options)
+    only_with = {
+        "--input": options.input is not None,
+        "--affine-fit": options.affine_fit,
+        "--band-from": options.band_from is not None,
+    }
+    only_without = {
+        "--repeat": options.repeat is not None,
+        "--pixel-size-um": options.pixel_size_um is not None,
+    }
+    if options.reference is None and any(only_with.values()):
+        name = next(name for name, given in only_with.items() if given)
+        raise UsageError(f"{name} needs a reference.", "Give --reference with the true image.")
+    if options.reference is not None and any(only_without.values()):
+        name = next(name for name, given in only_without.items() if given)
+        raise UsageError(
+            f"{name} is about resolution, which is not measured against a reference.",
+            "Leave out one of the two.",
         )
 
 
-def _single_table(record: Record) -> str:
-    """Lay out one image: its means, and a row for each plane if there are several."""
-    planes = record["planes"]
-    heading = f"{record['output']} against {record['reference']}"
-    mean = f", mean of {len(planes)} planes" if len(planes) > 1 else ""
-    lines = [
-        f"{heading}{mean}",
-        f"data range {record['data_range']:g} ({record['data_range_from']}){_left_out(record)}",
-        score_table(record["scores"]),
-    ]
-    if len(planes) > 1:
-        labels = [plane_label(plane["plane"]) for plane in planes]
-        width = max(map(len, labels))
-        lines += ["", short_header(width, record["scores"])]
-        lines += [
-            short_row(label, width, plane["scores"])
-            for label, plane in zip(labels, planes, strict=True)
-        ]
-    return "\n".join(lines)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _left_out(averages: Record) -> str:
-    """Say how many planes are identical to their reference, which no mean survives."""
-    infinite = averages["left_out"].get("psnr", 0)
-    return f"; {infinite} infinite PSNR left out" if infinite else ""
+def _check_numbers(options: ScoreOptions) -> None:
+    for name, value in (
+        ("--data-range", options.data_range),
+        ("--pixel-size-um", options.pixel_size_um),
+    ):
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(
+                f"{name} must be positive, not {value:g}.",
+                f"See focusfix score --help for what {name} is.",
+            )
+    if options.band_from is not None and not 0 <= options.band_from < NYQUIST_PER_PX:
+        raise UsageError(
+            f"--band-from must be from 0 to below {NYQUIST_PER_PX}, not {options.band_from:g}.",
+            "Give cycles per pixel, or leave it out to measure it from --input.",
+        )

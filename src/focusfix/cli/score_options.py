@@ -27,7 +27,7 @@ class ScoreOptions(ConsoleOptions, ConfigOptions):
 
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="OUT", help="Images to score, folders or quoted globs."),
+        typer.Argument(metavar="IMAGE", help="Images to score, folders or quoted globs."),
     ] = None
     reference: Annotated[
         Path | None,
@@ -62,8 +62,20 @@ class ScoreOptions(ConsoleOptions, ConfigOptions):
         typer.Option(
             metavar="GREY",
             help="Largest possible grey value, such as 4095 for a 12-bit camera; by default that "
-            "of the bit depth that the reference declares.",
+            "of the bit depth that the reference, or without one the image, declares.",
         ),
+    ] = None
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="Without a reference: second recording of the same field, or a folder with such "
+            "images of the same names, for the resolution; by default each image is split.",
+        ),
+    ] = None
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(metavar="UM", help="Pixel size in the sample, instead of the file's."),
     ] = None
     affine_fit: Annotated[
         bool,

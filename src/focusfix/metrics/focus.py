@@ -24,7 +24,7 @@ _NOISE_FROM = 0.52
 _SIGNAL_TO = 0.5
 _N_BINS = 64
 _CONFIDENCE = 3.0
-_LEAST_SIZE = 8
+LEAST_SIZE_PX = 8
 
 FloatPlane = npt.NDArray[np.float64]
 
@@ -58,8 +58,8 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
     >>> round(measure_sharpness(stripes), 2)
     0.13
     """
-    if plane.ndim != 2 or min(plane.shape) < _LEAST_SIZE:
-        msg = f"plane must be at least {_LEAST_SIZE} x {_LEAST_SIZE} pixels, got {plane.shape}"
+    if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
+        msg = f"plane must be at least {LEAST_SIZE_PX} x {LEAST_SIZE_PX} pixels, got {plane.shape}"
         raise ValueError(msg)
     power, frequency, count = _radial_spectrum(plane)
     noise = power[frequency > _NOISE_FROM]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 _NORMAL_QUARTILE = 0.6744897501960817
 _STENCIL_NORM = 6.0
-_LEAST_SIZE = 3
+LEAST_SIZE_PX = 3
 
 
 def estimate_noise(plane: npt.NDArray[Any]) -> float:
@@ -38,7 +38,7 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
     Immerkaer: Fast noise variance estimation, Computer Vision and Image Understanding 64, 1996
     (the stencil; there with the mean size).
     """
-    if plane.ndim != 2 or min(plane.shape) < _LEAST_SIZE:
+    if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
         raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
     values = np.asarray(plane, dtype=np.float64)
     differences = np.diff(np.diff(values, n=2, axis=0), n=2, axis=1)

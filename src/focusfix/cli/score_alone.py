@@ -1,0 +1,220 @@
+"""Scores of images without a reference: sharpness, resolution, noise, clipped pixels."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from focusfix.cli.console import Console
+from focusfix.cli.files import Record
+from focusfix.cli.image_pairs import Inspection, match_planes, read_intensities
+from focusfix.cli.scales import pixel_range
+from focusfix.cli.score_options import ScoreFormat, ScoreOptions
+from focusfix.cli.score_tables import csv_lines, json_value, plane_label
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from focusfix.io.image import ImageMetadata
+
+_TITLES = ("sharpness", "resolution (um)", "(px)", "noise", "at 0", "at top", "")
+_COLUMNS = (
+    "sharpness", "resolution_px", "resolution_um", "resolution_at_limit", "noise", "clipped_low",
+    "clipped_high", "sharpest",
+)  # fmt: skip
+_CELL = 11
+_SQUARE_TO = 0.01
+_LEAST_LABEL = 16
+
+
+@dataclass
+class Inspecting:
+    """What is the same for every image of one run, and the scores so far.
+
+    Parameters
+    ----------
+    options : ScoreOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+    jobs : sequence of Inspection
+        All images.
+    records : list of dict
+        One for each image that was scored.
+    """
+
+    options: ScoreOptions
+    console: Console
+    jobs: Sequence[Inspection]
+    records: list[Record] = field(default_factory=list)
+
+    def process(self, job: Inspection) -> Record:
+        """Score one image.
+
+        Returns
+        -------
+        dict
+            The scores of each plane, and which planes are the sharpest of their stacks.
+        """
+        from focusfix.io.image import open_image
+
+        axes = self.options.axes
+        with ExitStack() as files:
+            paths = [job.source, *([job.repeat] if job.repeat else [])]
+            readers = [files.enter_context(open_image(path, axes=axes)) for path in paths]
+            metadata = readers[0].metadata
+            positions = [match_planes(readers[0], each) for each in readers]
+            planes = []
+            with self.console.progress(job.source.name) as advance:
+                for number, plane in enumerate(metadata.planes):
+                    pixels = [
+                        read_intensities(reader, where[number])
+                        for reader, where in zip(readers, positions, strict=True)
+                    ]
+                    scores = self._score_plane(pixels, metadata)
+                    planes.append({"plane": dict(plane.coordinates), **scores})
+                    advance((number + 1) / metadata.n_planes)
+        best = _mark_sharpest(planes)
+        record = {
+            "input": str(job.source),
+            "repeat": str(job.repeat) if job.repeat else None,
+            "pixel_size_um": self._pixel_size_um(metadata),
+            "data_range": self._data_range(metadata),
+            "sharpest_planes": best,
+            "planes": planes,
+        }
+        self.records.append(record)
+        return record if self.options.format != ScoreFormat.JSON else json_value(record)
+
+    def show(self, record: Record) -> str:
+        """Lay the scores of one image out as table or CSV."""
+        first = len(self.records) == 1
+        planes = record["planes"]
+        if self.options.format == ScoreFormat.CSV:
+            rows: list[list[object]] = [["input", "plane", *_COLUMNS]] if first else []
+            for plane in planes:
+                label = plane_label(plane["plane"])
+                rows.append([record["input"], label, *(plane[name] for name in _COLUMNS)])
+            return csv_lines(rows)
+        width = max(_LEAST_LABEL, *(len(str(job.source)) for job in self.jobs))
+        lines = [_row("", width, _TITLES)] if first else []
+        if len(planes) == 1:
+            return "\n".join([*lines, _row(record["input"], width, _cells(planes[0]))])
+        lines.append(record["input"])
+        lines += [
+            _row(f"  {plane_label(plane['plane'])}", width, _cells(plane)) for plane in planes
+        ]
+        return "\n".join(lines)
+
+    def means(self) -> dict[str, float]:
+        """Average what ``--fail-under`` may check, over all planes."""
+        values = [
+            plane["sharpness"]
+            for record in self.records
+            for plane in record["planes"]
+            if not math.isnan(plane["sharpness"])
+        ]
+        return {"sharpness": sum(values) / len(values) if values else math.nan}
+
+    def _score_plane(self, pixels: "Sequence[np.ndarray]", metadata: "ImageMetadata") -> Record:
+        from focusfix.metrics.noise import clipped_shares
+
+        grey = [each.mean(axis=-1) for each in pixels]
+        scores = _score_grey(grey)
+        size_um = self._pixel_size_um(metadata)
+        data_range = self._data_range(metadata)
+        low, high = (
+            clipped_shares(pixels[0], data_range=data_range) if data_range else (math.nan,) * 2
+        )
+        return {
+            **scores,
+            "resolution_um": scores["resolution_px"] * size_um if size_um else math.nan,
+            "clipped_low": low,
+            "clipped_high": high,
+        }
+
+    def _pixel_size_um(self, metadata: "ImageMetadata") -> float | None:
+        """Return the side of a pixel; None if it is not known or pixels are not square."""
+        if self.options.pixel_size_um is not None:
+            return self.options.pixel_size_um
+        if metadata.pixel_size_um is None:
+            return None
+        y_um, x_um = metadata.pixel_size_um
+        return math.sqrt(y_um * x_um) if abs(y_um / x_um - 1) <= _SQUARE_TO else None
+
+    def _data_range(self, metadata: "ImageMetadata") -> float | None:
+        """Return the largest possible grey value; None for floating-point numbers."""
+        if self.options.data_range is not None:
+            return self.options.data_range
+        return None if metadata.dtype.kind == "f" else pixel_range(metadata)[1]
+
+
+def alone_limit_names() -> dict[str, str]:
+    """List what ``--fail-under`` can check without a reference, and why not the rest.
+
+    Returns
+    -------
+    dict of str to str
+        Names of scores with a reason; the reason is empty for those that can be checked.
+    """
+    reason = "less of it is better"
+    return {"sharpness": "", "resolution_um": reason, "resolution_px": reason, "noise": reason}
+
+
+def _score_grey(grey: "Sequence[np.ndarray]") -> dict[str, Any]:
+    """Take the measures that a plane is large enough for; the others are NaN."""
+    from focusfix.metrics import focus, noise, resolution
+
+    plane, side = grey[0], min(grey[0].shape)
+    period, limit = math.nan, math.nan
+    if side >= resolution.LEAST_SIZE_PX and len(grey) > 1:
+        period, limit = resolution.pair_resolution(plane, grey[1]), resolution.PAIR_LIMIT_PX
+    elif side >= resolution.LEAST_SIZE_PX:
+        period, limit = resolution.single_resolution(plane), resolution.SINGLE_LIMIT_PX
+    return {
+        "sharpness": focus.measure_sharpness(plane) if side >= focus.LEAST_SIZE_PX else math.nan,
+        "resolution_px": period,
+        "resolution_at_limit": period <= limit,
+        "noise": noise.estimate_noise(plane) if side >= noise.LEAST_SIZE_PX else math.nan,
+    }
+
+
+def _mark_sharpest(planes: Sequence[Record]) -> list[dict[str, int]]:
+    """Mark the sharpest z level of each channel and time; return their coordinates."""
+    stacks: dict[tuple[tuple[str, int], ...], list[Record]] = {}
+    for plane in planes:
+        others = tuple((axis, at) for axis, at in plane["plane"].items() if axis != "Z")
+        plane["sharpest"] = False
+        stacks.setdefault(others, []).append(plane)
+    best = []
+    for stack in stacks.values():
+        defined = [plane for plane in stack if not math.isnan(plane["sharpness"])]
+        if len(defined) > 1:
+            sharpest = max(defined, key=lambda plane: float(plane["sharpness"]))
+            sharpest["sharpest"] = True
+            best.append(sharpest["plane"])
+    return best
+
+
+def _cells(plane: Mapping[str, Any]) -> list[str]:
+    least = "<= " if plane["resolution_at_limit"] else ""
+    shares = (plane["clipped_low"], plane["clipped_high"])
+    return [
+        _text(plane["sharpness"], ".4f"),
+        _text(plane["resolution_um"], ".3f", least),
+        _text(plane["resolution_px"], ".1f", least),
+        _text(plane["noise"], ".4g"),
+        *(_text(share, ".2%") for share in shares),
+        "sharpest" if plane["sharpest"] else "",
+    ]
+
+
+def _text(value: float, form: str, before: str = "") -> str:
+    return "-" if math.isnan(value) else f"{before}{value:{form}}"
+
+
+def _row(label: str, width: int, cells: Sequence[str]) -> str:
+    sizes = (max(_CELL, len(title)) for title in _TITLES)
+    padded = (cell.ljust(size) for cell, size in zip(cells, sizes, strict=True))
+    return "  ".join([label.ljust(width), *padded]).rstrip()
