@@ -134,6 +134,14 @@ def test_warning_of_a_range_that_is_hardly_used(run_cli, trio):
 
 
 @pytest.mark.usefixtures("trio")
+def test_warnings_come_once(run_cli, write, truth, tmp_path):
+    write("out/b.tif", truth)
+    write("truth/b.tif", truth)
+    done = run_cli("score", tmp_path / "out", "--reference", tmp_path / "truth")
+    assert done.err.count("the brightest grey value") == 1
+
+
+@pytest.mark.usefixtures("trio")
 def test_folders_match_by_name(run_cli, write, truth, blurry, tmp_path):
     write("out/b.tif", truth)
     write("truth/b.tiff", truth)
@@ -322,3 +330,13 @@ def test_torch_is_not_loaded(program_environment, trio):
         command, check=False, capture_output=True, text=True, env=program_environment
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_config_file(run_cli, trio, tmp_path):
+    config = tmp_path / "lab.toml"
+    config.write_text('[score]\ndata-range = 4095\nformat = "json"\nfail-under = ["psnr=60"]\n')
+    done = run_cli("score", trio[0], "--reference", trio[1], "--config", config)
+    assert done.code == 8
+    assert records(done.out)[0]["data_range"] == 4095
+    shown = run_cli("score", trio[0], "--config", config, "--print-config").out
+    assert 'fail-under = ["psnr=60"]  # file' in shown

@@ -10,10 +10,11 @@ from scipy.stats import pearsonr
 from skimage.metrics import mean_squared_error, normalized_root_mse, structural_similarity
 from sklearn.metrics import r2_score
 
-from focusfix.metrics.fidelity import nrmse, pearson
+from focusfix.metrics.fidelity import band_coherence, nrmse, pearson
 from focusfix.metrics.focus import sharpness_ratio
 from focusfix.metrics.multiscale import WEIGHTS, ms_ssim
 from focusfix.metrics.spectrum import find_lost_band
+from focusfix.optics import OpticsSettings, defocus_psf, image_plane
 
 
 def image_pair(shape: tuple[int, int], *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -157,3 +158,36 @@ def test_sharpness_ratio_of_stripes_is_the_ratio_of_their_frequencies():
     assert sharpness_ratio(3 * fine + 20, coarse) == pytest.approx(sharpness_ratio(fine, coarse))
     assert sharpness_ratio(coarse, coarse) == 1
     assert math.isnan(sharpness_ratio(coarse, np.zeros_like(coarse)))
+
+
+@pytest.mark.parametrize("dz_um", [4.0, 8.0, 16.0])
+def test_lost_band_of_defocus_begins_where_its_transfer_falls_to_a_tenth(dz_um):
+    """Against the Fourier transform of the point-spread function itself."""
+    lens = OpticsSettings(numerical_aperture=0.5, wavelength_um=0.5, pixel_size_um=0.4)
+    psf = defocus_psf(lens, dz_um)
+    size = 512
+    transfer = np.abs(np.fft.rfft(psf.sum(axis=0), size))
+    planted = np.argmax(transfer < 0.1 * transfer[0]) / size
+    sharp = gaussian_filter(detail((300, 320)), 0.8)
+    in_focus = image_plane(sharp.astype(np.float32), defocus_psf(lens, 0.0))
+    band = find_lost_band(image_plane(sharp.astype(np.float32), psf), in_focus)
+    assert band is not None
+    assert band[0] == pytest.approx(planted, abs=0.012)
+
+
+def test_invented_detail_is_told_from_true_detail():
+    """Detail of the right strength, in the band that the blur destroyed; half of it or all."""
+    truth = gaussian_filter(detail((256, 256)), 0.8, mode="wrap")
+    other = gaussian_filter(detail((256, 256), seed=5), 0.8, mode="wrap")
+    blurry, other_blurry = (gaussian_filter(each, 2.5, mode="wrap") for each in (truth, other))
+    band = find_lost_band(blurry, truth)
+    assert band is not None
+    measured = [
+        band_coherence(blurry + found, truth, low_per_px=band[0], high_per_px=band[1])
+        for found in (
+            truth - blurry,
+            (truth - blurry + other - other_blurry) / math.sqrt(2),
+            other - other_blurry,
+        )
+    ]
+    assert measured == pytest.approx([1, math.sqrt(0.5), 0], abs=0.06)

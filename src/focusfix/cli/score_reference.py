@@ -45,6 +45,8 @@ class Scoring:
         Where the run reports.
     jobs : sequence of Comparison
         All images.
+    told : set of str
+        Kinds of warnings given so far: what is odd about one file mostly is about all.
     records : list of dict
         One for each image that was scored.
     """
@@ -52,6 +54,7 @@ class Scoring:
     options: ScoreOptions
     console: Console
     jobs: Sequence[Comparison]
+    told: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
 
     def process(self, job: Comparison) -> Record:
@@ -184,18 +187,25 @@ class Scoring:
     def _compare_depths(self, image: "ImageReader", reference: "ImageReader") -> None:
         kinds = [each.metadata.dtype for each in (image, reference)]
         if kinds[0] != kinds[1] and all(kind.kind in "iu" for kind in kinds):
-            self.console.warning(
+            self._warn_once(
+                "types",
                 f"{image.path} is {kinds[0]} and {reference.path} {kinds[1]}: their grey values "
-                "are compared as they are; --affine-fit allows for another scale"
+                "are compared as they are; --affine-fit allows for another scale",
             )
 
     def _tell_dark(self, reference: "ImageReader", data_range: float, brightest: float) -> None:
         if self.options.data_range is None and brightest < _DARK_SHARE * data_range:
-            self.console.warning(
+            self._warn_once(
+                "dark",
                 f"{reference.path}: the brightest grey value is {brightest:g} of a data range of "
                 f"{data_range:g}; if the camera has fewer bits than the file, give --data-range, "
-                "or PSNR and SSIM are too high"
+                "or PSNR and SSIM are too high",
             )
+
+    def _warn_once(self, kind: str, text: str) -> None:
+        if kind not in self.told:
+            self.told.add(kind)
+            self.console.warning(text)
 
 
 def limit_names(options: ScoreOptions) -> dict[str, str]:
