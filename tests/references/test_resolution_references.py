@@ -80,6 +80,15 @@ def test_planted_noise(sigma):
     assert estimate_noise(add_noise(scene, sigma, 0)) == pytest.approx(sigma, rel=0.03)
 
 
+@pytest.mark.parametrize("sigma", [0.6, 0.75, 1.0, 1.1, 1.3, 4.4])
+@pytest.mark.parametrize("step", [1, 16])
+def test_noise_of_integers_has_no_steps(sigma, step):
+    """Rounding adds a twelfth to the variance; grey values may come in steps, as 12 bits in 16."""
+    pixels = step * np.rint(add_noise(np.full((400, 400), 50.0), sigma, 0))
+    expected = step * math.sqrt(sigma**2 + 1 / 12)
+    assert estimate_noise(pixels.astype(np.uint16)) == pytest.approx(expected, rel=0.02)
+
+
 def test_noise_of_shot_noise_and_of_none():
     photons = np.random.default_rng(0).poisson(400, (200, 200))
     assert estimate_noise(photons) == pytest.approx(20, rel=0.03)

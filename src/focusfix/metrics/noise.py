@@ -16,7 +16,8 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
     The second differences along rows of the second differences along columns are blind to
     gradients; noise of standard deviation :math:`\sigma` makes them normal with :math:`6 \sigma`
     (the weights are 1, -2 and 1 both ways). Their median size is read, which edges and other
-    structure hardly change as long as they are rare.
+    structure hardly change as long as they are rare. What the rounding to grey values adds is
+    part of the noise.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
         raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
     values = np.asarray(plane, dtype=np.float64)
     differences = np.diff(np.diff(values, n=2, axis=0), n=2, axis=1)
-    return float(np.median(np.abs(differences))) / (_NORMAL_QUARTILE * _STENCIL_NORM)
+    return _smooth_median(np.abs(differences).ravel()) / (_NORMAL_QUARTILE * _STENCIL_NORM)
 
 
 def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[float, float]:
@@ -66,3 +67,16 @@ def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[floa
     (0.25, 0.5)
     """
     return float(np.mean(pixels <= 0)), float(np.mean(pixels >= data_range))
+
+
+def _smooth_median(values: npt.NDArray[np.float64]) -> float:
+    """Take the median as if equal values, such as sums of grey values, were spread evenly.
+
+    Otherwise the noise of integer images would come in steps of a quarter of a grey value.
+    """
+    middle = float(np.partition(values, values.size // 2)[values.size // 2])
+    lower, upper = values[values < middle], values[values > middle]
+    low = (float(lower.max()) + middle) / 2 if lower.size else middle
+    high = (float(upper.min()) + middle) / 2 if upper.size else middle
+    at = values.size - lower.size - upper.size
+    return low + (high - low) * (values.size / 2 - lower.size) / at
