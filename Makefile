@@ -24,6 +24,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	touch $@
 
 demo: $(VENV)/.runtime  ## Deblur the sample with the shipped weights and print the gain
+	mkdir -p demo-output
 	$(BIN)/focusfix deblur samples/out_of_focus.tif -o demo-output/deblurred.tif --overwrite
 	$(BIN)/python samples/compare.py samples/out_of_focus.tif demo-output/deblurred.tif \
 		samples/in_focus.tif demo-output/side-by-side.png
