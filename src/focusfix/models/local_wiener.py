@@ -124,6 +124,7 @@ class LocalWiener(nn.Module):
         Parameters
         ----------
         image : Tensor, shape (N, 1, Y, X)
+            As for :meth:`forward`.
         margin_px : int
             As for :meth:`forward`.
 
@@ -205,6 +206,7 @@ class LocalWiener(nn.Module):
         Parameters
         ----------
         coefficients : Tensor, shape (N, outputs * rank)
+            Weights of the members of the basis, output by output.
 
         Returns
         -------
