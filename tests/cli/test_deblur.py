@@ -78,7 +78,7 @@ def test_small_tiles_and_batches_change_nothing(run_cli, image, tiny_weights):
     run_cli("deblur", image, "-m", tiny_weights, "--dtype", "float32", "-o", first)
     run_cli(
         "deblur", image, "-m", tiny_weights, "--dtype", "float32", "-o", second,
-        "--tile-size", 112, "--halo", 40, "--batch-size", 3,
+        "--tile-size", 128, "--halo", 48, "--batch-size", 3,
     )  # fmt: skip
     whole, tiled = tifffile.imread(first), tifffile.imread(second)
     assert whole.dtype == np.float32
@@ -185,5 +185,8 @@ def test_weights_that_differ_from_the_list_of_checksums(run_cli, image, tmp_path
 
 
 def test_quiet_says_nothing(run_cli, image, tiny_weights):
-    done = run_cli("deblur", image, "-m", tiny_weights, "-q", "-o", image.with_name("out.tif"))
+    done = run_cli(
+        "deblur", image, "-m", tiny_weights, "-q", "--dtype", "float32",
+        "-o", image.with_name("out.tif"),
+    )  # fmt: skip
     assert (done.code, done.err) == (0, "")
