@@ -149,7 +149,7 @@ def main() -> None:
     """Parse the command line, run, write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--models", nargs="*", default=["fluorescence", "multilevel-unet"])
+    parser.add_argument("--models", nargs="*", default=["fluorescence"])
     parser.add_argument("--fields", type=int, default=8)
     parser.add_argument("--no-classical", action="store_true")
     parser.add_argument("--output", type=Path)

@@ -121,7 +121,7 @@ RECIPES = {
         sources=NUCLEI,
         planes=fluorescence_planes,
         simulation=FLUORESCENCE,
-        fit=FitSettings(steps=8000, learning_rate=1e-3),
+        fit=FitSettings(steps=2000, learning_rate=1e-3),
         batch_size=8,
     ),
 }
