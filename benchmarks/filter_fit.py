@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from focusfix.data.simulate import DefocusSimulator
 from focusfix.models.local_wiener import LocalWiener
+from focusfix.models.rings import ring_radii
 
 ERROR_FLOOR = 1e-6
 BOLD_NOISE_SHARE = 0.15
@@ -206,8 +207,7 @@ def _ring_responses(layer: LocalWiener, field_px: int) -> tuple[Tensor, Tensor]:
 
 
 def _rings(side: int) -> tuple[Tensor, int]:
-    vertical, horizontal = np.fft.fftfreq(side) * side, np.arange(side // 2 + 1)
-    ring = np.rint(np.hypot(vertical[:, None], horizontal[None, :])).astype(int).ravel()
+    ring = np.rint(ring_radii(side)).astype(int).ravel()
     return torch.from_numpy(ring), int(ring.max()) + 1
 
 

@@ -28,7 +28,7 @@ from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_ima
 from focusfix.data.simulate import DefocusSimulator, SimulationSettings
 from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.losses import multi_scale_loss, tempered_error_loss
-from focusfix.models.base import Restorer
+from focusfix.models.base import Restorer, cut_margin
 from focusfix.models.registry import build_network
 from focusfix.models.wiener_unet import WienerUNet
 from focusfix.training.fit import STATE_NAME, Batch, FitSettings, Trainer, prefetch
@@ -147,9 +147,8 @@ def batch_of(simulator: DefocusSimulator, batch_size: int, step: int) -> Batch:
 
 
 def middle(fields: Tensor, side: int) -> Tensor:
-    """Cut the middle of fields."""
-    top, left = ((size - side) // 2 for size in fields.shape[-2:])
-    return fields[..., top : top + side, left : left + side]
+    """Cut the middle of square fields."""
+    return cut_margin(fields, (fields.shape[-1] - side) // 2)
 
 
 def finishing_objective(network: WienerUNet, batch: Batch) -> Tensor:

@@ -20,14 +20,13 @@ zero frequency.
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
 from focusfix.models.reach import Span, join
+from focusfix.models.rings import node_matrix, ring_matrix, support_window, taper_window
 
 _POWER_FLOOR = 1e-8
 _SCALES = (1, 2)
@@ -73,11 +72,10 @@ class LocalWiener(nn.Module):
         self.coefficients = nn.Conv2d(hidden, outputs * rank, 1)
         nn.init.zeros_(self.coefficients.weight)
         nn.init.zeros_(self.coefficients.bias)  # type: ignore[arg-type]
-        self.register_buffer("rings", _ring_matrix(window_px), persistent=False)
-        taper = np.hanning(window_px + 1)[:-1]
-        self.register_buffer("taper", _to_tensor(np.outer(taper, taper)), persistent=False)
-        self.register_buffer("nodes", _node_matrix(support_px), persistent=False)
-        self.register_buffer("support", _support_window(support_px), persistent=False)
+        self.register_buffer("rings", ring_matrix(window_px), persistent=False)
+        self.register_buffer("taper", taper_window(window_px), persistent=False)
+        self.register_buffer("nodes", node_matrix(support_px), persistent=False)
+        self.register_buffer("support", support_window(support_px), persistent=False)
 
     @property
     def hop_px(self) -> int:
@@ -151,7 +149,7 @@ class LocalWiener(nn.Module):
         Parameters
         ----------
         image : Tensor, shape (N, 1, Y, X)
-            Sides of at least twice ``window_px`` plus three times ``hop_px``.
+            Sides of at least twice ``window_px`` plus twice ``hop_px``.
 
         Returns
         -------
@@ -277,36 +275,3 @@ def _with_margin(image: Tensor, cut_px: int, margin_px: int) -> Tensor:
     if cut_px >= margin_px:
         return cut_margin(image, cut_px - margin_px)
     return F.pad(image, (margin_px - cut_px,) * 4, mode="replicate")
-
-
-def _radii(side: int) -> NDArray[np.float64]:
-    """Return the distance from zero frequency on the half grid of a real transform; rings."""
-    vertical = np.fft.fftfreq(side) * side
-    radii: NDArray[np.float64] = np.hypot(vertical[:, None], np.arange(side // 2 + 1)[None, :])
-    return radii
-
-
-def _ring_matrix(window_px: int) -> Tensor:
-    """Average a power spectrum over rings 1 to ``window_px / 2``."""
-    ring = np.rint(_radii(window_px)).astype(int).ravel()
-    member = ring[:, None] == np.arange(1, window_px // 2 + 1)[None, :]
-    return _to_tensor(member / member.sum(axis=0))
-
-
-def _node_matrix(support_px: int) -> Tensor:
-    """Interpolate gains at ``support_px + 1`` radii on the half grid; constant in the corners."""
-    radius = np.minimum(_radii(2 * support_px).ravel(), support_px)
-    nodes = np.arange(support_px + 1)
-    return _to_tensor(np.clip(1 - np.abs(radius[:, None] - nodes[None, :]), 0, None))
-
-
-def _support_window(support_px: int) -> Tensor:
-    """Fade from one to zero over the outer four tenths of the support."""
-    axis = np.arange(1 - support_px, support_px)
-    outside = np.hypot(axis[:, None], axis[None, :]) / support_px
-    phase = np.clip((outside - 0.6) / 0.4, 0, 1)
-    return _to_tensor(0.5 * (1 + np.cos(np.pi * phase)))
-
-
-def _to_tensor(array: NDArray[np.float64]) -> Tensor:
-    return torch.from_numpy(array.astype(np.float32))
