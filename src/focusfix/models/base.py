@@ -1,10 +1,13 @@
 """What every network has in common: how to rebuild it, how far it looks, what it returns."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
+from focusfix.latent.line import extrapolate_latents, interpolate_latents
 
 
 class Restorer(nn.Module, ABC):
@@ -82,6 +85,130 @@ class Restorer(nn.Module, ABC):
             of the size.
         """
         return [self(image)]
+
+
+class LatentLineModel(Restorer):
+    """A network whose codes move along a straight line as the blur of a field changes.
+
+    Notes
+    -----
+    Alpha is the weight of the sharper image everywhere: 1 for it, 0 for the blurrier one
+    (``docs/decisions/0002-meaning-of-alpha.md``).
+    """
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> Tensor:
+        """Turn images (N, 1, Y, X), scaled to a nominal [0, 1], into codes (N, K, Y', X')."""
+
+    @abstractmethod
+    def decode(self, code: Tensor) -> Tensor:
+        """Turn codes, or points on lines through them, into images (N, 1, Y, X)."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Reconstruct images (N, 1, Y, X) from their own codes, with the blur they have."""
+        return self.decode(self.encode(image))
+
+    def interpolate_images(
+        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+    ) -> Tensor:
+        """Synthesise the image between two of one field.
+
+        Parameters
+        ----------
+        sharper, blurrier : Tensor, shape (N, 1, Y, X)
+            The ends, on one intensity scale; Y and X are multiples of the stride.
+        alpha : float or Tensor, shape (N,)
+            Weight of the sharper image; 0 to 1.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+
+        References
+        ----------
+        Mazilu, Wang et al., CAIP 2023, eq. (1).
+        """
+        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
+        return self.decode(interpolate_latents(*codes, alpha=alpha))
+
+    def extrapolate_images(
+        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+    ) -> Tensor:
+        """Deblur: continue the line through two images of one field to the focal plane.
+
+        Parameters
+        ----------
+        sharper, blurrier : Tensor, shape (N, 1, Y, X)
+            As for :meth:`interpolate_images`.
+        alpha : float or Tensor, shape (N,)
+            Position of ``sharper`` between the unseen image in focus (1) and ``blurrier`` (0);
+            0 < alpha <= 1.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+
+        References
+        ----------
+        Mazilu, Wang et al., CAIP 2023, eq. (2).
+        """
+        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
+        return self.decode(extrapolate_latents(*codes, alpha=alpha))
+
+
+class Codes(NamedTuple):
+    """What a disentangled model makes of images.
+
+    Parameters
+    ----------
+    identity : Tensor, shape (N, K, Y', X')
+        What is seen, whatever the blur.
+    blur : Tensor, shape (N, B, Y', X') or (N, B)
+        How far out of focus it is, whatever is seen.
+    """
+
+    identity: Tensor
+    blur: Tensor
+
+
+class DisentangledModel(Restorer):
+    """A network with one code for what is seen and another one for its blur.
+
+    Attributes
+    ----------
+    focus_code : Tensor, shape (B, ...)
+        Mean blur code of in-focus training images, stored with the weights; NaN before training.
+    """
+
+    focus_code: Tensor
+
+    @abstractmethod
+    def encode(self, image: Tensor) -> Codes:
+        """Turn images (N, 1, Y, X), scaled to a nominal [0, 1], into their two codes."""
+
+    @abstractmethod
+    def decode(self, identity: Tensor, blur: Tensor) -> Tensor:
+        """Turn an identity code and a blur code into images (N, 1, Y, X)."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Reconstruct images (N, 1, Y, X) from their own codes."""
+        return self.decode(*self.encode(image))
+
+    @abstractmethod
+    def deblur_image(self, image: Tensor, focus_code: Tensor | None = None) -> Tensor:
+        """Deblur images (N, 1, Y, X) by decoding them with an in-focus blur code.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            Out-of-focus images.
+        focus_code : Tensor, shape (B, ...), optional
+            Blur code to swap in; the stored one when not given.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+        """
 
 
 def cut_margin(image: Tensor, margin_px: int) -> Tensor:

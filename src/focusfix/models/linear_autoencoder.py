@@ -22,7 +22,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Restorer, check_image, check_integer
+from focusfix.models.base import LatentLineModel, check_image, check_integer
 from focusfix.models.reach import Span, farthest_reach
 
 _MOST_WIDTHS = 8
@@ -30,7 +30,7 @@ _WIDEST = 4096
 _LEAK = 0.01
 
 
-class LinearAutoencoder(Restorer):
+class LinearAutoencoder(LatentLineModel):
     r"""Encode an image, decode a code; between them, move along the line.
 
     Encoder, for each width: convolution (3x3, stride 2), batch norm, leaky ReLU of slope 0.01. The
