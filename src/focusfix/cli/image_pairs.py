@@ -1,8 +1,9 @@
 """Images that are compared: which belong together, and which of their planes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from focusfix.errors import InputError
@@ -51,7 +52,10 @@ class Inspection:
 
 
 def plan_comparisons(
-    sources: Sequence[Path], reference: Path, blurry: Path | None
+    sources: Sequence[Path],
+    reference: Path,
+    blurry: Path | None,
+    in_focus: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Comparison]:
     """Find for every image its reference and its input, before any work.
 
@@ -62,6 +66,8 @@ def plan_comparisons(
     reference, blurry : Path
         One image for all of them; or a folder, in which each is looked for by its name, and then
         by its name with another image suffix.
+    in_focus : mapping of str to sequence of str, optional
+        Further names of the references, with or without suffix, by the names of the images.
 
     Returns
     -------
@@ -73,7 +79,7 @@ def plan_comparisons(
     InputError
         If something is missing or cannot be told apart.
     """
-    references = _find_partners(sources, reference, "reference")
+    references = _find_partners(sources, reference, "reference", in_focus or {})
     inputs = _find_partners(sources, blurry, "input") if blurry else [None] * len(sources)
     return [Comparison(*each) for each in zip(sources, references, inputs, strict=True)]
 
@@ -190,7 +196,12 @@ def _describe(metadata: "ImageMetadata") -> str:
     return f"{' x '.join(map(str, metadata.shape))} ({metadata.axes})"
 
 
-def _find_partners(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
+def _find_partners(
+    sources: Sequence[Path],
+    place: Path,
+    role: str,
+    others: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> list[Path]:
     if not place.exists():
         raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
     if not place.is_dir():
@@ -200,8 +211,15 @@ def _find_partners(sources: Sequence[Path], place: Path, role: str) -> list[Path
     images = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
     found, missing = [], []
     for source in sources:
-        candidates = [path for path in images if path.name == source.name]
-        candidates = candidates or [path for path in images if path.stem == source.stem]
+        alike = [
+            [path for path in images if path.name == source.name],
+            [path for path in images if path.stem == source.stem],
+        ]
+        alike += [
+            [path for path in images if name in (path.name, path.stem)]
+            for name in others.get(source.name, ())
+        ]
+        candidates = next((paths for paths in alike if paths), [])
         found += candidates[:1]
         if len(candidates) != 1:
             missing.append(f"{source.name} ({len(candidates)} found)")

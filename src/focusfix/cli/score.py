@@ -10,6 +10,7 @@ from focusfix.cli.console import Console
 from focusfix.cli.files import process_jobs
 from focusfix.cli.image_pairs import plan_comparisons, plan_inspections
 from focusfix.cli.score_alone import Inspecting, alone_limit_names
+from focusfix.cli.score_distance import read_distances
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
 from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
 from focusfix.errors import UsageError
@@ -56,8 +57,10 @@ def _score_against(reference: Path, options: ScoreOptions, console: Console) -> 
     from focusfix.io.batch import expand_inputs
 
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
-    jobs = plan_comparisons(sources, reference, options.input)
-    scoring = Scoring(options, console, jobs)
+    places = [*sources, reference, *([options.input] if options.input else [])]
+    distances = read_distances(places, options.axes, console)
+    jobs = plan_comparisons(sources, reference, options.input, distances.in_focus)
+    scoring = Scoring(options, console, jobs, distances)
     show = None if options.format == ScoreFormat.JSON else scoring.show
     try:
         process_jobs(jobs, scoring.process, console, show=show)

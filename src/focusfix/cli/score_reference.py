@@ -9,6 +9,7 @@ from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.image_pairs import Comparison, match_planes, read_intensities
 from focusfix.cli.scales import pixel_range
+from focusfix.cli.score_distance import FocusDistances, average_by_distance
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
 from focusfix.cli.score_tables import (
     column_names,
@@ -16,10 +17,10 @@ from focusfix.cli.score_tables import (
     csv_rows,
     csv_titles,
     json_value,
-    plane_label,
-    score_table,
     short_header,
     short_row,
+    single_table,
+    summary_table,
 )
 from focusfix.errors import InputError, UsageError
 
@@ -45,6 +46,8 @@ class Scoring:
         Where the run reports.
     jobs : sequence of Comparison
         All images.
+    distances : FocusDistances
+        What is known of their distances from focus.
     told : set of str
         Kinds of warnings given so far: what is odd about one file mostly is about all.
     records : list of dict
@@ -54,6 +57,7 @@ class Scoring:
     options: ScoreOptions
     console: Console
     jobs: Sequence[Comparison]
+    distances: FocusDistances
     told: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
 
@@ -83,6 +87,7 @@ class Scoring:
             "data_range": data_range,
             "data_range_from": origin,
             **_average([plane["scores"] for plane in planes]),
+            "by_distance": average_by_distance(planes),
             "planes": planes,
         }
         self.records.append(record)
@@ -95,26 +100,26 @@ class Scoring:
             return csv_lines([*([csv_titles(record)] if first else []), *csv_rows(record)])
         width = max(len(str(job.source)) for job in self.jobs)
         if len(self.jobs) == 1:
-            return _single_table(record)
+            return single_table(record)
         row = short_row(record["output"], width, record["scores"])
         return "\n".join([short_header(width, record["scores"]), row]) if first else row
 
     def finish(self) -> dict[str, float]:
         """Print the means over several images; return them."""
-        scores = [plane["scores"] for record in self.records for plane in record["planes"]]
-        means = _average(scores)
+        planes = [plane for record in self.records for plane in record["planes"]]
+        means = _average([plane["scores"] for plane in planes])
+        summary = {
+            "files": len(self.records),
+            "planes": len(planes),
+            **means,
+            "by_distance": average_by_distance(planes),
+        }
         if len(self.jobs) > 1 and self.records:
-            counts = {"files": len(self.records), "planes": len(scores)}
             if self.options.format == ScoreFormat.JSON:
-                self.console.record(json_value({"summary": {**counts, **means}}))
+                self.console.record(json_value({"summary": summary}))
             elif self.options.format == ScoreFormat.TABLE:
                 ranges = sorted({record["data_range"] for record in self.records})
-                self.console.result(
-                    f"\nmean of {_count(len(scores), 'plane')} of "
-                    f"{_count(len(self.records), 'file')}, "
-                    f"data range {' or '.join(f'{each:g}' for each in ranges)}"
-                    f"{_left_out(means)}\n{score_table(means['scores'])}"
-                )
+                self.console.result(summary_table(summary, ranges))
         return dict(means["scores"])
 
     def _score_planes(self, readers: "Sequence[ImageReader]", data_range: float) -> list[Record]:
@@ -128,8 +133,14 @@ class Scoring:
                     for reader, where in zip(readers, positions, strict=True)
                 ]
                 _check_range(readers[1], pixels[1], data_range)
-                coordinates = dict(plane.coordinates)
-                planes.append({"plane": coordinates, **self._score_plane(pixels, data_range)})
+                shown = [  # the input is listed rather than the output; the reference is in focus
+                    (reader.path, where[number])
+                    for reader, where in zip(readers, positions, strict=True)
+                    if reader is not readers[1]
+                ]
+                dz_um = self.distances.distance_um(shown[::-1])
+                scores = self._score_plane(pixels, data_range)
+                planes.append({"plane": dict(plane.coordinates), "dz_um": dz_um, **scores})
                 advance((number + 1) / image.metadata.n_planes)
         return planes
 
@@ -246,34 +257,3 @@ def _check_range(reference: "ImageReader", pixels: "np.ndarray", data_range: flo
             f"of 0 to {data_range:g}.",
             "Give the largest possible grey value with --data-range.",
         )
-
-
-def _single_table(record: Record) -> str:
-    """Lay out one image: its means, and a row for each plane if there are several."""
-    planes = record["planes"]
-    heading = f"{record['output']} against {record['reference']}"
-    mean = f", mean of {len(planes)} planes" if len(planes) > 1 else ""
-    lines = [
-        f"{heading}{mean}",
-        f"data range {record['data_range']:g} ({record['data_range_from']}){_left_out(record)}",
-        score_table(record["scores"]),
-    ]
-    if len(planes) > 1:
-        labels = [plane_label(plane["plane"]) for plane in planes]
-        width = max(map(len, labels))
-        lines += ["", short_header(width, record["scores"])]
-        lines += [
-            short_row(label, width, plane["scores"])
-            for label, plane in zip(labels, planes, strict=True)
-        ]
-    return "\n".join(lines)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _left_out(averages: Record) -> str:
-    """Say how many planes are identical to their reference, which no mean survives."""
-    infinite = averages["left_out"].get("psnr", 0)
-    return f"; {infinite} infinite PSNR left out" if infinite else ""

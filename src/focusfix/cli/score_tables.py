@@ -11,6 +11,7 @@ from focusfix.cli.tables import format_table
 
 _SHORT = ("psnr", "ssim", "band_coherence", "psnr_affine")
 _CELL = 17
+_DISTANCE_TITLE = "dz (um)"
 
 
 def score_table(scores: Mapping[str, float]) -> str:
@@ -66,6 +67,54 @@ def short_row(label: str, width: int, scores: Mapping[str, float]) -> str:
     return "  ".join([label.ljust(width), *cells]).rstrip()
 
 
+def single_table(record: Record) -> str:
+    """Lay out one image: its means, and a row for each plane if there are several."""
+    planes = record["planes"]
+    heading = f"{record['output']} against {record['reference']}"
+    mean = f", mean of {len(planes)} planes" if len(planes) > 1 else ""
+    lines = [
+        f"{heading}{mean}",
+        f"data range {record['data_range']:g} ({record['data_range_from']}){_left_out(record)}",
+        score_table(record["scores"]),
+    ]
+    if len(planes) > 1:
+        labels = [plane_label(plane["plane"]) for plane in planes]
+        width = max(map(len, labels))
+        lines += ["", short_header(width, record["scores"])]
+        lines += [
+            short_row(label, width, plane["scores"])
+            for label, plane in zip(labels, planes, strict=True)
+        ]
+        lines += distance_lines(record["by_distance"])
+    return "\n".join(lines)
+
+
+def summary_table(summary: Record, data_ranges: Sequence[float]) -> str:
+    """Lay out the means over several images, and those at each distance from focus."""
+    counts = f"{_count(summary['planes'], 'plane')} of {_count(summary['files'], 'file')}"
+    ranges = " or ".join(f"{each:g}" for each in data_ranges)
+    heading = f"\nmean of {counts}, data range {ranges}{_left_out(summary)}"
+    table = score_table(summary["scores"])
+    return "\n".join([heading, table, *distance_lines(summary["by_distance"])])
+
+
+def distance_lines(averages: Sequence[Record]) -> list[str]:
+    """Lay out the means at each distance from focus, below an empty line; none if not known."""
+    if not averages:
+        return []
+    labels = [f"{each['dz_um']:+g}" for each in averages]
+    width = max(len(_DISTANCE_TITLE), *map(len, labels))
+    counts = [str(each["planes"]) for each in averages]
+    beside = max(len("planes"), *map(len, counts))
+    title = f"{_DISTANCE_TITLE.ljust(width)}  {'planes'.ljust(beside)}"
+    header = short_header(0, averages[0]["scores"]).lstrip()
+    rows = [
+        f"{label.ljust(width)}  {short_row(count, beside, each['scores'])}"
+        for label, count, each in zip(labels, counts, averages, strict=True)
+    ]
+    return ["", f"{title}  {header}", *rows]
+
+
 def plane_label(coordinates: Mapping[str, int]) -> str:
     """Name a plane by its place along each axis, such as ``Z=3 C=0``."""
     return " ".join(f"{axis}={index}" for axis, index in coordinates.items())
@@ -91,6 +140,7 @@ def csv_rows(record: Record) -> list[list[object]]:
             record["reference"],
             record["input"],
             plane_label(plane["plane"]),
+            plane["dz_um"],
             record["data_range"],
             *(plane["lost_band_per_px"] or (None, None)),
             *plane["scores"].values(),
@@ -102,7 +152,7 @@ def csv_rows(record: Record) -> list[list[object]]:
 def csv_titles(record: Record) -> list[str]:
     """Name the columns of such rows."""
     return [
-        "output", "reference", "input", "plane", "data_range", "band_from_per_px",
+        "output", "reference", "input", "plane", "dz_um", "data_range", "band_from_per_px",
         "band_to_per_px", *record["scores"],
     ]  # fmt: skip
 
@@ -120,3 +170,13 @@ def json_value(value: Any) -> Any:
 
 def _number(value: float | None, digits: int, *, sign: str = "") -> str | None:
     return None if value is None or math.isnan(value) else f"{value:{sign}.{digits}f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _left_out(averages: Record) -> str:
+    """Say how many planes are identical to their reference, which no mean survives."""
+    infinite = averages["left_out"].get("psnr", 0)
+    return f"; {infinite} infinite PSNR left out" if infinite else ""
