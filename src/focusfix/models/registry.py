@@ -55,6 +55,26 @@ class ModelEntry:
 
 _ENTRIES = (
     ModelEntry(
+        name="care-unet",
+        target="focusfix.models.care_unet:CareUNet",
+        objective="multi-scale-l1",
+        abilities=frozenset({"deblur"}),
+        inputs=1,
+        summary="The small U-Net of CARE and CSBDeep, which predicts what to add to the image",
+        reference="Weigert et al., Nature Methods 2018",
+        tiny=MappingProxyType({"base_width": 4, "kernel_px": 3}),
+    ),
+    ModelEntry(
+        name="deepdeblur",
+        target="focusfix.models.deepdeblur:DeepDeblur",
+        objective="multi-scale-l1",
+        abilities=frozenset({"deblur"}),
+        inputs=1,
+        summary="Chains of residual blocks at 3 scales, coarse to fine",
+        reference="Nah et al., CVPR 2017",
+        tiny=MappingProxyType({"scales": 2, "blocks": 1, "width": 4}),
+    ),
+    ModelEntry(
         name="multilevel-unet",
         target="focusfix.models.multilevel_unet:MultiLevelUNet",
         objective="multi-scale-l1",
@@ -63,6 +83,16 @@ _ENTRIES = (
         summary="U-Nets at 1 to 4 scales, coarse to fine, each handing its features to the next",
         reference="Wang and Han, arXiv:2201.02876",
         tiny=MappingProxyType({"levels": 2, "base_width": 4}),
+    ),
+    ModelEntry(
+        name="rdn",
+        target="focusfix.models.rdn:ResidualDenseNetwork",
+        objective="multi-scale-l1",
+        abilities=frozenset({"deblur"}),
+        inputs=1,
+        summary="Residual dense network: every convolution of a block sees all before it",
+        reference="Zhang et al., CVPR 2018; for micrographs Zhao et al.",
+        tiny=MappingProxyType({"blocks": 2, "layers": 2, "growth": 3, "width": 4}),
     ),
     ModelEntry(
         name="wiener-unet",
