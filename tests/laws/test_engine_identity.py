@@ -54,6 +54,40 @@ def test_identity_is_bit_exact(dtype: str, data: st.DataObject) -> None:
     assert stats.n_pixels == planes.size
 
 
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
+@settings(deadline=None, max_examples=8)
+@given(data=st.data())
+def test_identity_beside_a_companion_is_bit_exact(dtype: str, data: st.DataObject) -> None:
+    planes = data.draw(stacks(dtype))
+    source, other = ArraySource(planes), ArraySource(planes[:, ::-1])
+    footprint = Footprint(data.draw(st.integers(0, 9)), 4, data.draw(st.booleans()))
+    plan = plan_tiles(source.shape_yx, footprint, tile_px=data.draw(st.integers(64, 99)))
+    scales = survey_source(source, [0] * source.n_planes, companions=[other]).scales
+    bands = restore(source, _first, plan, scales, companions=[other])
+    assert np.concatenate(list(bands)).tobytes() == planes.tobytes()
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+@settings(deadline=None, max_examples=12)
+@given(data=st.data())
+def test_the_companion_itself_comes_back_exactly(dtype: str, data: st.DataObject) -> None:
+    planes = data.draw(stacks(dtype))
+    source, other = ArraySource(planes), ArraySource(planes[:, ::-1, ::-1])
+    plan = plan_tiles(source.shape_yx, Footprint(3, 4), tile_px=data.draw(st.integers(48, 99)))
+    scales = survey_source(source, [0] * source.n_planes, companions=[other]).scales
+    bands = restore(source, _second, plan, scales, companions=[other])
+    result = np.concatenate(list(bands)).reshape(planes.shape)
+    np.testing.assert_array_equal(result, planes[:, ::-1, ::-1])
+
+
+def _first(tiles: np.ndarray) -> np.ndarray:
+    return tiles[:, :1]
+
+
+def _second(tiles: np.ndarray) -> np.ndarray:
+    return tiles[:, 1:]
+
+
 def _same(tiles: np.ndarray) -> np.ndarray:
     return tiles
 

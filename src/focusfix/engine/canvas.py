@@ -27,10 +27,13 @@ class Band:
         The row of tiles.
     rows : Rows
         Stored intensities, all finite.
+    companions : tuple of Rows
+        The same rows of the images that the network sees beside this one.
     """
 
     span: Span
     rows: Rows
+    companions: tuple[Rows, ...] = ()
 
 
 class Mosaic:

@@ -13,7 +13,10 @@ from focusfix.engine.tiles import Span, TilePlan, plan_axis, reflect_positions, 
 from focusfix.errors import ModelError, OutOfMemoryError
 
 TileFunction = Callable[[Tiles], Tiles]
-"""Maps (N, C_in, Y, X) float32, nominal range [0, 1], to (N, C_out, Y, X) float32."""
+"""Maps (N, C_in, Y, X) float32, nominal range [0, 1], to (N, 1, Y, X) float32.
+
+Channel 0 is the image that is restored, the others are its companions.
+"""
 
 LEAST_CORE_PX = 32
 
@@ -138,21 +141,23 @@ class BandPainter:
     ) -> Tiles:
         height, width = self._plan.shape_yx
         used = [s for s in range(band.rows.pixels.shape[2]) if s not in self._copied]
-        scaled = np.empty((len(batch), len(used), *self.tile_shape), dtype=np.float32)
+        images = (band.rows, *band.companions)
+        shape = (len(batch), len(used), len(images), *self.tile_shape)
+        scaled = np.empty(shape, dtype=np.float32)
         for target, (row, column) in zip(scaled, batch, strict=True):
-            window = band.rows.pixels[
-                _window_index(row, column, height, width, band.rows.first_row)
-            ]
-            for index, sample in enumerate(used):
-                target[index] = scale.apply(window[..., sample])
-        return scaled.reshape(-1, 1, *self.tile_shape)
+            inside = _window_index(row, column, height, width, band.rows.first_row)
+            for image, rows in enumerate(images):
+                window = rows.pixels[inside]
+                for index, sample in enumerate(used):
+                    target[index, image] = scale.apply(window[..., sample])
+        return scaled.reshape(-1, len(images), *self.tile_shape)
 
     def _call(self, scaled: Tiles) -> Tiles:
         restored = np.asarray(self._tile_function(scaled))
-        if restored.shape != scaled.shape:
+        if restored.shape != (len(scaled), 1, *scaled.shape[2:]):
             raise ModelError(
                 f"The network turned tiles of shape {scaled.shape} into {restored.shape}.",
-                "Choose a model with one input and one output channel.",
+                "Choose a model that takes as many images as are given, and returns one.",
             )
         return restored
 

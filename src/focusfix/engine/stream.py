@@ -6,7 +6,7 @@ One row of tiles is read, one restored and one written at a time, however tall t
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import product
 
@@ -56,6 +56,7 @@ def restore(
     plan: TilePlan,
     scales: Sequence[IntensityScale],
     *,
+    companions: Sequence[PixelSource] = (),
     planes: Sequence[int] | None = None,
     batch_size: int = 1,
     dtype: npt.DTypeLike | None = None,
@@ -79,6 +80,9 @@ def restore(
         Tiles, from `plan_tiles` for the shape of ``source``.
     scales : sequence of IntensityScale
         One for each plane of ``source``.
+    companions : sequence of PixelSource
+        Other images of the same field, which ``tile_function`` sees as further channels: plane by
+        plane, window by window, on the scale of ``source``.
     planes : sequence of int, optional
         Planes to restore, in the order wanted; all when not given.
     batch_size : int
@@ -99,6 +103,8 @@ def restore(
 
     Raises
     ------
+    ValueError
+        If a companion has another shape than ``source``, or fewer planes or samples.
     InputError
         If there are NaN or Inf pixels and the scale names no stand-in.
     ModelError
@@ -115,14 +121,23 @@ def restore(
         copied_samples=frozenset(copied_samples),
     )
     stats = RestoreStats() if stats is None else stats
-    pieces = run_ahead(read_rows(source, wanted), capacity=READ_AHEAD, name="focusfix-read")
-    reader = BandReader(source, pieces, plan)
+    _check_companions(source, companions, len(copied_samples))
+    images = (source, *companions)
+    pieces = [
+        run_ahead(read_rows(image, wanted), capacity=READ_AHEAD, name="focusfix-read")
+        for image in images
+    ]
+    readers = [BandReader(image, rows, plan) for image, rows in zip(images, pieces, strict=True)]
     progress = _Progress(stats, on_progress, n_bands=len(wanted) * len(plan.rows))
 
     def compute() -> Iterator[deque[Pixels]]:
-        with closing(pieces):
+        with ExitStack() as stack:
+            for rows in pieces:
+                stack.enter_context(closing(rows))
             for plane, span in product(wanted, plan.rows):
-                band = Band(span, reader.read(plane, span, scales[plane]))
+                first, *others = (reader.read(plane, span, scales[plane]) for reader in readers)
+                band = Band(span, first, tuple(others))
+                del first, others
                 strips, n_clipped = painter.paint(band, scales[plane], progress.tell)
                 progress.count(painter, strips, n_clipped)
                 del band
@@ -130,6 +145,21 @@ def restore(
                 del strips
 
     return _hand_out(run_ahead(compute(), name="focusfix-compute"))
+
+
+def _check_companions(
+    source: PixelSource, companions: Sequence[PixelSource], n_copied: int
+) -> None:
+    """Refuse companions that do not lie on the source pixel by pixel."""
+    for other in companions:
+        lacking = other.n_planes < source.n_planes or other.samples < source.samples - n_copied
+        if other.shape_yx != source.shape_yx or lacking:
+            msg = (
+                f"a companion has {other.n_planes} planes of {other.shape_yx} with "
+                f"{other.samples} samples, the source {source.n_planes} of {source.shape_yx} "
+                f"with {source.samples}"
+            )
+            raise ValueError(msg)
 
 
 def _hand_out(bands: Generator[deque[Pixels], None, None]) -> Generator[Pixels, None, None]:

@@ -48,8 +48,9 @@ def survey_source(
     camera_offset: float | None = None,
     nan_policy: NanPolicy = "error",
     copied_samples: Sequence[int] = (),
+    companions: Sequence[PixelSource] = (),
 ) -> Survey:
-    """Fit one intensity scale for each channel of an image.
+    """Fit one intensity scale for each channel of an image, or of several of one field together.
 
     Parameters
     ----------
@@ -63,11 +64,14 @@ def survey_source(
         Refuse NaN and Inf pixels, or have them replaced by the median of their channel.
     copied_samples : sequence of int
         Samples that are no intensities, such as alpha; left out.
+    companions : sequence of PixelSource
+        Other images of the same field, with the same planes. Their pixels count like those of
+        ``source``, so that one scale fits all.
 
     Returns
     -------
     Survey
-        Scales and findings.
+        Scales and findings, of all images together.
 
     Raises
     ------
@@ -77,10 +81,14 @@ def survey_source(
     used = [s for s in range(source.samples) if s not in set(copied_samples)]
     samples: dict[int, IntensitySample] = {}
     gaps = _Gaps()
-    for rows in run_ahead(read_rows(source, range(source.n_planes)), name="focusfix-survey"):
-        pixels = rows.pixels if len(used) == source.samples else rows.pixels[..., used]
-        samples.setdefault(channel_of_plane[rows.plane], IntensitySample()).add(pixels)
-        gaps.add(rows, pixels)
+    images = (source, *companions)
+    dtype = np.result_type(*(image.dtype for image in images))
+    for image in images:
+        for rows in run_ahead(read_rows(image, range(source.n_planes)), name="focusfix-survey"):
+            pixels = rows.pixels if len(used) == image.samples else rows.pixels[..., used]
+            sample = samples.setdefault(channel_of_plane[rows.plane], IntensitySample())
+            sample.add(pixels.astype(dtype, copy=False))
+            gaps.add(rows, pixels)
     if gaps.count and nan_policy == "error":
         raise InputError(
             f"{gaps.count} pixels are NaN or Inf, first in {gaps.first}.",

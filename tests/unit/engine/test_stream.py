@@ -150,7 +150,7 @@ def test_values_that_are_not_finite_are_the_networks_fault() -> None:
 
 
 def test_a_network_with_more_channels_is_refused() -> None:
-    with pytest.raises(ModelError, match="one input and one output"):
+    with pytest.raises(ModelError, match="turned tiles of shape"):
         list(run(image(1, 9, 9, 1), lambda x: np.concatenate([x, x], axis=1), EXACT))
 
 
@@ -161,6 +161,40 @@ def test_gaps_are_filled_only_if_the_scale_says_so() -> None:
         list(run(planes, smooth, EXACT))
     filled = joined(run(planes, lambda x: x, EXACT, scales=[IntensityScale(0, 1, 5)]), planes.shape)
     assert filled[0, 33, 7] == 5
+
+
+def test_companions_are_further_channels_on_the_scale_of_the_image() -> None:
+    planes, other = image(2, 90, 70, 2), image(2, 90, 70, 3, seed=1)
+    scales = [IntensityScale(0.0, 0.01), IntensityScale(5.0, 0.02)]
+    result = joined(
+        run(
+            planes,
+            lambda tiles: tiles[:, :1] + 2 * tiles[:, 1:],
+            EXACT,
+            scales=scales,
+            companions=[ArraySource(other)],
+            copied_samples=(1,),
+            dtype=np.float32,
+            batch_size=2,
+        ),
+        planes.shape,
+    )
+    expected = planes[..., 0] + 2 * (other[..., 0] - np.array([0.0, 5.0])[:, None, None])
+    np.testing.assert_allclose(result[..., 0], expected, rtol=1e-5, atol=1e-2)
+    np.testing.assert_array_equal(result[..., 1], planes[..., 1])
+
+
+@pytest.mark.parametrize("shape", [(2, 90, 71, 1), (1, 90, 70, 1)])
+def test_companions_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="a companion has"):
+        run(image(2, 90, 70, 1), smooth, EXACT, companions=[ArraySource(image(*shape))])
+
+
+def test_gaps_of_a_companion_are_found() -> None:
+    other = image(1, 50, 50, 1).astype(np.float32)
+    other[0, 3, 7] = np.inf
+    with pytest.raises(InputError, match="row 3, column 7"):
+        list(run(image(1, 50, 50, 1), smooth, EXACT, companions=[ArraySource(other)]))
 
 
 def _worker_threads() -> list[str]:

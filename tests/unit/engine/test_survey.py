@@ -56,3 +56,32 @@ def test_a_channel_without_any_value_is_refused_even_then() -> None:
 def test_arrays_that_are_no_stack_of_planes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="expected"):
         ArraySource(np.zeros(shape))
+
+
+def test_one_scale_for_an_image_and_its_companion() -> None:
+    dark, bright = np.zeros((2, 1, 10, 10, 1), np.uint16)
+    dark[:, 5:], bright[:, 5:] = 100, 1000
+    survey = survey_source(
+        ArraySource(dark), [0], companions=[ArraySource(bright)], low=0, high=100
+    )
+    [scale] = survey.scales
+    assert (scale.offset, 1 / scale.gain) == pytest.approx((0, 1000))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "u4"])
+def test_companions_of_another_type_are_counted_too(dtype: str) -> None:
+    image = np.arange(200, dtype=np.uint16).reshape(1, 10, 20, 1)
+    other = (image // 2).astype(dtype)
+    survey = survey_source(
+        ArraySource(image), [0], companions=[ArraySource(other)], low=0, high=100
+    )
+    [scale] = survey.scales
+    assert (scale.offset, 1 / scale.gain) == pytest.approx((0, 199))
+
+
+def test_an_image_is_not_constant_if_its_companion_is_not() -> None:
+    flat = np.full((1, 9, 9, 1), 7, np.uint8)
+    other = flat.copy()
+    other[0, 0, 0] = 9
+    assert survey_source(ArraySource(flat), [0]).constant_channels == (0,)
+    assert survey_source(ArraySource(flat), [0], companions=[ArraySource(other)]).scales[0].gain > 0
