@@ -26,11 +26,12 @@ from focusfix.data.layouts import index_data
 from focusfix.data.simulate import SimulationSettings
 from focusfix.models.registry import build_network, get_entry
 from focusfix.runtime.device import Device, select_device
-from focusfix.training.data_sources import TrainingData, make_batch
+from focusfix.training.data_sources import TrainingData
 from focusfix.training.fit import Batch, Trainer, count_loaders
+from focusfix.training.lessons.pairs import make_batch
+from focusfix.training.lessons.table import find_lesson
 from focusfix.training.plan import training_precision
 from focusfix.training.progress import Status
-from focusfix.training.recipes import find_recipe
 from focusfix.training.run import Run
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.series_data import SeriesData
@@ -75,7 +76,7 @@ class TakeTurns:
     def _bare_step(self) -> float:
         started = time.perf_counter()
         self.trainer.optimizer.zero_grad(set_to_none=True)
-        loss = self.trainer.objective(self.trainer.network, self.batch)
+        loss = self.trainer.objective(self.trainer.network, self.batch)["loss"]
         loss.backward()
         self.trainer.optimizer.step()
         float(loss.detach())  # waits for the device, as every loop that shows its loss does
@@ -122,7 +123,7 @@ def make_settings(options: argparse.Namespace, device: Device) -> RunSettings:
         data=DataPlace(path="benchmark"),
         model=options.model,
         hyperparameters=network.hyperparameters,
-        loss=find_recipe(get_entry(options.model)).loss,
+        loss=find_lesson(get_entry(options.model)).losses[0],
         steps=steps,
         batch_size=options.batch_size,
         crop_size=options.crop_size,

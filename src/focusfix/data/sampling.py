@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from focusfix.data.focus_series import FocusSeries
 from focusfix.data.layouts import natural_order
 from focusfix.data.planes import PlaneStore
+from focusfix.data.samples import CropPair, FloatArray
 from focusfix.data.series_scale import FittedSeries
 from focusfix.errors import InputError, UsageError
 
-FloatArray = npt.NDArray[np.float32]
 SplitBy = Literal["auto", "field", "well"]
 SplitOrder = Literal["shuffle", "plate-order"]
 
@@ -136,19 +136,6 @@ def split_series(
         order=order,
     )
     return {field: splits[group] for field, group in group_of.items()}
-
-
-class CropPair(NamedTuple):
-    """One crop of a field out of focus and in focus, on the field's intensity scale.
-
-    Parameters
-    ----------
-    out_of_focus, in_focus : ndarray, shape (crop_px, crop_px), float32
-        Nominal range [0, 1].
-    """
-
-    out_of_focus: FloatArray
-    in_focus: FloatArray
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
-"""What a run learns from, whatever it is made of: pairs of crops by number."""
+"""What a run learns from, whatever it is made of: samples by number."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy as np
-import torch
-
 from focusfix.config import Modality
 from focusfix.data.focus_series import SPLITS
 from focusfix.optics import FloatArray
-from focusfix.training.fit import Batch
 
 
 class Pair(Protocol):
@@ -32,16 +28,20 @@ class PairSource(Protocol):
         """Draw one pair."""
 
 
+class SampleSource(PairSource, Protocol):
+    """Draws samples of every kind by number: the same number gives the same sample."""
+
+
 class TrainingData(Protocol):
     """All that a run learns from and is validated on."""
 
     @property
-    def train(self) -> PairSource:
-        """Pairs to learn from."""
+    def train(self) -> SampleSource:
+        """Samples to learn from."""
 
     @property
-    def validation(self) -> PairSource | None:
-        """Pairs from fields that are kept from training; None if there are none."""
+    def validation(self) -> SampleSource | None:
+        """Samples from fields that are kept from training; None if there are none."""
 
     @property
     def split_table(self) -> list[dict[str, str]]:
@@ -64,28 +64,6 @@ class TrainingData(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Summarise how the data were understood, for people and as JSON."""
-
-
-def make_batch(source: PairSource, first: int, count: int) -> Batch:
-    """Stack the pairs ``first`` to ``first + count - 1``.
-
-    Parameters
-    ----------
-    source : PairSource
-        Draws them.
-    first, count : int
-        Their numbers.
-
-    Returns
-    -------
-    Batch
-        Shape (count, 1, Y, X).
-    """
-    pairs = [source.pair(index) for index in range(first, first + count)]
-    return Batch(
-        torch.from_numpy(np.stack([pair.out_of_focus for pair in pairs])[:, None]),
-        torch.from_numpy(np.stack([pair.in_focus for pair in pairs])[:, None]),
-    )
 
 
 def count_splits(split_of_field: Mapping[str, str]) -> dict[str, int]:

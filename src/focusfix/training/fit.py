@@ -5,24 +5,47 @@ seen. What else a step depends on (weights, optimiser moments, averaged weights)
 tensors; nothing is pickled.
 """
 
-import json
 import math
-import os
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from focusfix.config import FrozenModel
 from focusfix.errors import InputError, ModelError
-from focusfix.io.atomic import partial_file
+from focusfix.training.prefetch import count_loaders, prefetch
+from focusfix.training.schedule import FitSettings, learning_rate_at
+from focusfix.training.state import (
+    STATE_NAME,
+    Notes,
+    optimizer_tensors,
+    read_state,
+    restore_optimizer,
+    with_prefix,
+    without_prefix,
+    write_state,
+)
 
-STATE_NAME = "state.safetensors"
-_MOST_LOADERS = 8
+__all__ = [
+    "STATE_NAME",
+    "Adversary",
+    "Batch",
+    "FitSettings",
+    "Objective",
+    "Samples",
+    "Trainer",
+    "count_loaders",
+    "learning_rate_at",
+    "prefetch",
+]
+
+Samples = tuple[Tensor, ...]
+"""A NamedTuple of tensors; all have one entry for each sample along their first axis."""
+
+Objective = Callable[[nn.Module, Any], Tensor | Mapping[str, Tensor]]
+"""Network and batch to the loss, or to named terms of which "loss" is minimised."""
 
 
 class Batch(NamedTuple):
@@ -32,48 +55,27 @@ class Batch(NamedTuple):
     targets: Tensor
 
 
-BatchSource = Callable[[int], Batch]
-Objective = Callable[[nn.Module, Batch], Tensor]
-Notes = Mapping[str, float]
-"""Numbers that are saved with a state, by name."""
-
-
-class FitSettings(FrozenModel):
-    """How long and how fast to learn.
+@dataclass(frozen=True)
+class Adversary:
+    """A network that learns to tell what another one makes from what is true.
 
     Parameters
     ----------
-    steps : int
-        Optimiser steps in all.
+    network : nn.Module
+        Trained in place, with the state of the run, but not part of the checkpoint.
+    losses : callable
+        The network it judges, batch and number of the step to named terms; "loss" is minimised.
+        Called after the step of the other network, whose gradients do not count.
     learning_rate : float
-        Of Adam, after ``warmup_steps`` and before the last ``decay_share`` of the steps.
-    decay_share : float
-        Share of the steps over which the rate falls to a hundredth along a cosine.
-    average_decay : float
-        Decay of the exponential moving average of the weights, which is what is kept.
-    clip_norm : float
-        Longest gradient step; longer ones are shortened to it.
+        Of its Adam; follows the schedule of the run.
+    betas : tuple of float
+        Of its Adam.
     """
 
-    steps: int = Field(ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    warmup_steps: int = Field(default=100, ge=0)
-    decay_share: float = Field(default=0.3, ge=0, le=1)
-    average_decay: float = Field(default=0.998, ge=0, lt=1)
-    clip_norm: float = Field(default=1.0, gt=0)
-
-
-def learning_rate_at(step: int, settings: FitSettings) -> float:
-    """Rate of one step: linear warm-up, plateau, cosine to a hundredth."""
-    rate = settings.learning_rate
-    if step < settings.warmup_steps:
-        return rate * (step + 1) / settings.warmup_steps
-    decay_steps = settings.decay_share * settings.steps
-    into_decay = step - (settings.steps - decay_steps)
-    if into_decay <= 0 or decay_steps == 0:
-        return rate
-    phase = torch.tensor(torch.pi * min(1.0, into_decay / decay_steps))
-    return rate * (0.01 + 0.99 * float(0.5 * (1 + torch.cos(phase))))
+    network: nn.Module
+    losses: Callable[[nn.Module, Any, int], Mapping[str, Tensor]]
+    learning_rate: float
+    betas: tuple[float, float] = (0.5, 0.999)
 
 
 class Trainer:
@@ -84,54 +86,108 @@ class Trainer:
     network : nn.Module
         Trained in place.
     objective : callable
-        Network and batch to a scalar loss.
+        Network and batch to a scalar loss, or to named terms of which "loss" is minimised.
     settings : FitSettings
         Schedule.
+    adversary : Adversary, optional
+        Takes a step of its own after each step of the network. Its parameters take no gradients
+        while those of the network do.
+
+    Attributes
+    ----------
+    terms : dict of str to float
+        All terms of the last step but "loss"; the adversary's loss is "adversary_loss".
     """
 
-    def __init__(self, network: nn.Module, objective: Objective, settings: FitSettings) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        settings: FitSettings,
+        adversary: Adversary | None = None,
+    ) -> None:
         self.network = network
         self.objective = objective
         self.settings = settings
+        self.adversary = adversary
         self.step = 0
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+        self.terms: dict[str, float] = {}
+        rate = settings.learning_rate
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=settings.betas)
+        self.adversary_optimizer: torch.optim.Adam | None = None
+        if adversary is not None:
+            self.adversary_optimizer = torch.optim.Adam(
+                adversary.network.parameters(), lr=adversary.learning_rate, betas=adversary.betas
+            )
         self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
-    def learn(self, batch: Batch) -> float:
+    def learn(self, *batches: Any) -> float:
         """Take one optimiser step and return the loss of the batch before it.
 
         Parameters
         ----------
-        batch : Batch
-            On the device of the network.
+        *batches : NamedTuple of Tensor
+            On the device of the network; the gradient is the mean of those of all batches.
 
         Returns
         -------
         float
-            The loss.
+            The loss, a mean over the batches.
 
         Raises
         ------
         InputError
             If the loss is not finite; the network is left as it was.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.settings)
+        rate = learning_rate_at(self.step, self.settings)
+        _set_rate(self.optimizer, rate)
         self.network.train()
+        if self.adversary is not None:
+            self.adversary.network.train().requires_grad_(requires_grad=False)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.objective(self.network, batch)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise InputError(
-                f"The loss became {value} at step {self.step + 1}.",
-                "Start again with a lower --learning-rate, and look for stray extreme pixels.",
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
+        terms = self._descend(batches, lambda batch: self.objective(self.network, batch))
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
+        loss = terms.pop("loss")
+        if self.adversary is not None:
+            terms |= self._teach_adversary(self.adversary, batches, rate)
+        self.terms = terms
         self.step += 1
         self._average_weights()
-        return value
+        return loss
+
+    def _descend(
+        self, batches: Samples, objective: Callable[[Any], Tensor | Mapping[str, Tensor]]
+    ) -> dict[str, float]:
+        """Add up gradients, and return the mean of every term."""
+        means: dict[str, float] = {}
+        for batch in batches:
+            found = objective(batch)
+            terms = {"loss": found} if isinstance(found, Tensor) else found
+            for name, value in terms.items():
+                means[name] = means.get(name, 0.0) + float(value.detach()) / len(batches)
+            if not math.isfinite(means["loss"]):
+                raise InputError(
+                    f"The loss became {means['loss']} at step {self.step + 1}.",
+                    "Start again with a lower --learning-rate, and look for stray extreme pixels.",
+                )
+            (terms["loss"] / len(batches)).backward()  # type: ignore[no-untyped-call]
+        return means
+
+    def _teach_adversary(
+        self, adversary: Adversary, batches: Samples, rate: float
+    ) -> dict[str, float]:
+        assert self.adversary_optimizer is not None
+        share = rate / self.settings.learning_rate
+        _set_rate(self.adversary_optimizer, share * adversary.learning_rate)
+        adversary.network.requires_grad_(requires_grad=True)
+        self.adversary_optimizer.zero_grad(set_to_none=True)
+        terms = self._descend(
+            batches, lambda batch: adversary.losses(self.network, batch, self.step)
+        )
+        self.adversary_optimizer.step()
+        return {"adversary_loss": terms.pop("loss"), **terms}
 
     def _average_weights(self) -> None:
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
@@ -158,16 +214,14 @@ class Trainer:
         OutputError
             If the file cannot be written.
         """
-        from safetensors.torch import save_file
-
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{k}": v for k, v in state.items()}
-        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        record = json.dumps({"step": self.step, "notes": dict(notes or {})})
-        with partial_file(path) as partial:
-            save_file(tensors, str(partial), {"focusfix_training": record})
+        tensors = with_prefix("network", self.network.state_dict())
+        tensors |= with_prefix("average", self.average)
+        tensors |= with_prefix("adam", optimizer_tensors(self.optimizer))
+        if self.adversary is not None and self.adversary_optimizer is not None:
+            tensors |= with_prefix("adversary", self.adversary.network.state_dict())
+            moments = optimizer_tensors(self.adversary_optimizer)
+            tensors |= with_prefix("adversary_adam", moments)
+        write_state(path, tensors, self.step, notes or {})
 
     def load_state(self, path: Path) -> dict[str, float]:
         """Go back to a saved state.
@@ -187,78 +241,28 @@ class Trainer:
         ModelError
             If the file is missing or belongs to another network.
         """
-        from safetensors import SafetensorError, safe_open
-
+        saved = read_state(path)
         try:
-            with safe_open(str(path), "pt") as file:
-                record = json.loads(file.metadata()["focusfix_training"])
-                step, notes = int(record["step"]), dict(record.get("notes", {}))
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError, KeyError, TypeError) as error:
-            raise ModelError(
-                f"{path}: no training state can be read from this file ({error}).",
-                "Resume a folder that `focusfix train` wrote, or start a new run.",
-            ) from error
-        try:
-            self._restore(tensors)
+            self._restore(saved.tensors)
         except (RuntimeError, KeyError, ValueError) as error:
             raise ModelError(
                 f"{path}: the training state belongs to another network.",
                 "Resume with the model settings the run was started with.",
             ) from error
-        self.step = step
-        return notes
+        self.step = saved.step
+        return saved.notes
 
     def _restore(self, tensors: dict[str, Tensor]) -> None:
-        self.network.load_state_dict(_strip(tensors, "network."))
-        saved = _strip(tensors, "average.")
+        self.network.load_state_dict(without_prefix("network", tensors))
+        saved = without_prefix("average", tensors)
         for name, kept in self.average.items():
             kept.copy_(saved[name])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _strip(tensors, "adam.").items():
-            index, _, key = name.partition(".")
-            moments.setdefault(int(index), {})[key] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        restore_optimizer(self.optimizer, without_prefix("adam", tensors))
+        if self.adversary is not None and self.adversary_optimizer is not None:
+            self.adversary.network.load_state_dict(without_prefix("adversary", tensors))
+            restore_optimizer(self.adversary_optimizer, without_prefix("adversary_adam", tensors))
 
 
-def _strip(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def count_loaders() -> int:
-    """Choose how many threads make batches: one for every two processors, 1 to 8."""
-    return max(1, min(_MOST_LOADERS, (os.cpu_count() or 1) // 2))
-
-
-def prefetch(
-    source: BatchSource, first: int, last: int, *, ahead: int = 3, workers: int = 1
-) -> Generator[Batch]:
-    """Make batches on threads of their own, a few steps ahead.
-
-    Parameters
-    ----------
-    source : callable
-        Step number to batch.
-    first, last : int
-        Batches ``first`` to ``last - 1`` are made.
-    ahead : int
-        Most batches that wait or are being made.
-    workers : int
-        Threads; the batches and their order do not depend on it.
-
-    Yields
-    ------
-    Batch
-        In order.
-    """
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="focusfix-batches") as pool:
-        pending: list[Future[Batch]] = []
-        try:
-            for step in range(first, last):
-                while len(pending) < ahead and step + len(pending) < last:
-                    pending.append(pool.submit(source, step + len(pending)))
-                yield pending.pop(0).result()
-        finally:
-            for future in pending:
-                future.cancel()
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,7 +1,8 @@
 """The log of a run: one CSV row for each step, exact after a resumption."""
 
 import csv
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,8 @@ class LogRow:
         Of the step.
     psnr_db, input_psnr_db : float, optional
         Mean PSNR of restored and of untouched validation crops; where the step was validated.
+    others : mapping of str to float
+        Other terms of the loss, and other figures of the validation; a column each.
     """
 
     step: int
@@ -31,9 +34,11 @@ class LogRow:
     learning_rate: float
     psnr_db: float | None = None
     input_psnr_db: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
-COLUMNS = tuple(field.name for field in fields(LogRow))
+COLUMNS = ("step", "loss", "learning_rate", "psnr_db", "input_psnr_db")
+"""Columns of every log; those of ``others`` follow."""
 
 
 def read_log(path: Path) -> list[LogRow]:
@@ -69,9 +74,9 @@ def _parse(row: dict[str, str]) -> LogRow:
     psnr, input_psnr = (
         float(row[name]) if row[name] else None for name in ("psnr_db", "input_psnr_db")
     )
-    return LogRow(
-        int(row["step"]), float(row["loss"]), float(row["learning_rate"]), psnr, input_psnr
-    )
+    others = {name: float(text) for name, text in row.items() if name not in COLUMNS and text}
+    step, loss, rate = int(row["step"]), float(row["loss"]), float(row["learning_rate"])
+    return LogRow(step, loss, rate, psnr, input_psnr, others)
 
 
 class RunLog:
@@ -86,18 +91,33 @@ class RunLog:
     """
 
     def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.columns = list(_read_columns(path))
         self.rows = [row for row in read_log(path) if row.step <= step]
-        with partial_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        self._open()
+
+    def _open(self) -> None:
+        """Write the rows so far, under all columns, and go on behind them."""
+        with (
+            partial_file(self.path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_format(row) for row in self.rows)
-        self._file = path.open("a", newline="", encoding="utf-8")
+            writer.writerow(self.columns)
+            writer.writerows(_format(row, self.columns) for row in self.rows)
+        self._file = self.path.open("a", newline="", encoding="utf-8")
         self._writer = csv.writer(self._file)
 
     def append(self, row: LogRow) -> None:
         """Add one step; it reaches the disk with :meth:`flush`."""
         self.rows.append(row)
-        self._writer.writerow(_format(row))
+        new = [name for name in row.others if name not in self.columns]
+        if not new:
+            self._writer.writerow(_format(row, self.columns))
+            return
+        self.columns += new
+        self._file.close()
+        self._open()
 
     def flush(self) -> None:
         """Bring all rows to the disk."""
@@ -115,5 +135,13 @@ class RunLog:
         self._file.close()
 
 
-def _format(row: LogRow) -> list[str]:
-    return ["" if value is None else repr(value) for value in astuple(row)]
+def _read_columns(path: Path) -> tuple[str, ...]:
+    if not path.exists():
+        return COLUMNS
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(next(csv.reader(file), COLUMNS))
+
+
+def _format(row: LogRow, columns: Sequence[str]) -> list[str]:
+    values = {**row.others, **{name: getattr(row, name) for name in COLUMNS}}
+    return ["" if values.get(name) is None else repr(values[name]) for name in columns]

@@ -8,39 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
 
 from focusfix.data.layouts import index_data
 from focusfix.errors import UsageError
 from focusfix.models.base import Restorer
-from focusfix.models.registry import build_network, get_entry
+from focusfix.models.registry import build_network
 from focusfix.runtime.device import Device
 from focusfix.runtime.executor import choose_precision
 from focusfix.training.data_sources import TrainingData
-from focusfix.training.recipes import find_recipe
+from focusfix.training.draft import draft_settings
+from focusfix.training.lesson import Precision
+from focusfix.training.lessons.table import make_lesson
 from focusfix.training.series_data import SeriesData
 from focusfix.training.settings import (
     NOTHING,
-    OPTION_OF_SETTING,
     DataPlace,
     RunSettings,
-    TrainingPrecision,
     check_unchanged,
     default_validate_every,
 )
-from focusfix.training.simulated_data import SimulatedData, list_sharp_images, plan_simulation
-from focusfix.training.start import (
-    Start,
-    check_agreement,
-    default_start,
-    read_start,
-    start_with,
-)
-
-DEFAULT_MODEL = "wiener-unet"
-DEFAULT_STEPS = 10_000
-_SMALLEST_SIMULATED_CROP_PX = 32
-_OF_SERIES = ("channels", "focal_level", "split_by")
+from focusfix.training.simulated_data import SimulatedData
+from focusfix.training.start import check_agreement, default_start, read_start, start_with
 
 
 @dataclass(frozen=True)
@@ -55,18 +43,22 @@ class Plan:
         Complete.
     n_parameters, n_trained : int
         Size of the network, and how many of its parameters are trained.
+    samples : dict
+        What the lesson learns from the data.
     """
 
     data: TrainingData
     settings: RunSettings
     n_parameters: int
     n_trained: int
+    samples: dict[str, Any]
 
     def describe(self) -> dict[str, Any]:
         """Summarise data and settings, for ``--dry-run``."""
         settings, start = self.settings, self.settings.start_from
         return {
             **self.data.describe(),
+            **self.samples,
             "model": settings.model,
             "start_from": settings.start_name,
             "start_sha256": start.sha256 if start else None,
@@ -74,9 +66,11 @@ class Plan:
             "trained_parameters": self.n_trained,
             "loss": settings.loss,
             "crop_size": settings.crop_size,
+            **{f"lesson_{name}": value for name, value in settings.lesson.items()},
             "batch_size": settings.batch_size,
+            "accumulate": settings.accumulate,
             "steps": settings.steps,
-            "epochs": round(settings.steps * settings.batch_size / self.data.crops_per_epoch, 2),
+            "epochs": round(settings.steps / settings.steps_per_epoch, 2),
             "learning_rate": settings.learning_rate,
             "precision": settings.precision,
             "validate_every": settings.validate_every,
@@ -131,7 +125,11 @@ def plan_run(
     InputError
         If the data cannot be used.
     """
-    draft = _draft(place, wanted, device, simulate=simulate, stored=stored)
+    if stored is None:
+        draft = draft_settings(place, wanted, training_precision(device), simulate=simulate)
+    else:
+        check_unchanged(stored, wanted)
+        draft = stored.model_copy(update={"data": place})
     network = build_network(draft.model, draft.hyperparameters)
     _check_network(network, draft)
     with ExitStack() as at_fault:
@@ -141,58 +139,14 @@ def plan_run(
             draft = _with_default_start(draft, data, wanted)
             network = build_network(draft.model, draft.hyperparameters)
             _check_network(network, draft)
-        draft = _with_length(draft, data, wanted, epochs=epochs, stored=stored)
+        lesson = make_lesson(draft, device.kind)
+        samples = lesson.describe(data)
+        n_samples = lesson.samples_per_epoch(data)
+        draft = _with_length(draft, n_samples, wanted, epochs=epochs, stored=stored)
         at_fault.pop_all()
     sizes = [(each.numel(), each.requires_grad) for each in network.parameters()]
     n_trained = sum(size for size, is_trained in sizes if is_trained)
-    return Plan(data, draft, sum(size for size, _ in sizes), n_trained)
-
-
-def _draft(
-    place: DataPlace,
-    wanted: Mapping[str, Any],
-    device: Device,
-    *,
-    simulate: bool,
-    stored: RunSettings | None,
-) -> RunSettings:
-    if stored is not None:
-        check_unchanged(stored, wanted)
-        return stored.model_copy(update={"data": place})
-    start = _named_start(wanted)
-    entry = get_entry(start.header.model if start else wanted.get("model", DEFAULT_MODEL))
-    recipe = find_recipe(entry)
-    known = start.header.hyperparameters if start else {}
-    network = build_network(entry.name, {**known, **wanted.get("hyperparameters", {})})
-    defaults = {
-        "loss": recipe.loss,
-        "steps": DEFAULT_STEPS,
-        "validate_every": 1,
-        "precision": training_precision(device),
-    }
-    fixed = {
-        "data": place,
-        "model": entry.name,
-        "hyperparameters": network.hyperparameters,
-        "start_from": None,
-    }
-    draft = _validated({**defaults, **wanted, **fixed})
-    if start is not None:
-        draft = start_with(draft, start, wanted)
-    if not simulate:
-        return draft
-    _check_simulable(draft, wanted)
-    return _with_simulation(draft)
-
-
-def _named_start(wanted: Mapping[str, Any]) -> Start | None:
-    """Read the weights that the user named, if any."""
-    name = wanted.get("start_from", NOTHING)
-    if name == NOTHING:
-        return None
-    start = read_start(name)
-    check_agreement(start, wanted.get("model"), wanted.get("hyperparameters", {}))
-    return start
+    return Plan(data, draft, sum(size for size, _ in sizes), n_trained, samples)
 
 
 def _with_default_start(
@@ -209,68 +163,28 @@ def _with_default_start(
 
 def _with_length(
     draft: RunSettings,
-    data: TrainingData,
+    n_samples: int,
     wanted: Mapping[str, Any],
     *,
     epochs: float | None,
     stored: RunSettings | None,
 ) -> RunSettings:
     """Turn epochs into steps, and divide the steps by validations."""
+    per_epoch = n_samples / draft.samples_per_step
     if epochs is not None:
-        steps = math.ceil(epochs * data.crops_per_epoch / draft.batch_size)
+        steps = math.ceil(epochs * per_epoch)
         if stored is not None:
             check_unchanged(stored, {"steps": steps})
         draft = draft.model_copy(update={"steps": max(1, steps)})
-    if stored is None and "validate_every" not in wanted:
-        every = default_validate_every(draft.steps)
-        draft = draft.model_copy(update={"validate_every": every})
-    return draft
+    if stored is not None:
+        return draft
+    changes: dict[str, Any] = {"steps_per_epoch": per_epoch}
+    if "validate_every" not in wanted:
+        changes["validate_every"] = default_validate_every(draft.steps)
+    return draft.model_copy(update=changes)
 
 
-def _validated(record: Mapping[str, Any]) -> RunSettings:
-    try:
-        return RunSettings.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
-        option = OPTION_OF_SETTING.get(name, name.replace("_", "-"))
-        raise UsageError(
-            f"--{option}: {first['msg']}, got {first['input']!r}.", "Correct the value."
-        ) from error
-
-
-def _check_simulable(draft: RunSettings, wanted: Mapping[str, Any]) -> None:
-    """Refuse settings that only focal series have: they would be left out silently."""
-    given = [name for name in _OF_SERIES if name in wanted]
-    if given or draft.data.axes is not None:
-        option = OPTION_OF_SETTING.get(given[0], given[0].replace("_", "-")) if given else "axes"
-        raise UsageError(
-            f"--{option} has no meaning for sharp images with --simulate.",
-            "Leave it out, or train on focal series without --simulate.",
-        )
-    if draft.modality == "any":
-        raise UsageError(
-            "--simulate blurs either fluorescence or bright-field images, not any.",
-            "Leave --modality out, or name one of them.",
-        )
-
-
-def _with_simulation(draft: RunSettings) -> RunSettings:
-    if draft.crop_size < _SMALLEST_SIMULATED_CROP_PX:
-        raise UsageError(
-            f"--crop-size {draft.crop_size} is too small to simulate defocus in.",
-            f"Use at least {_SMALLEST_SIMULATED_CROP_PX}.",
-        )
-    simulation = plan_simulation(
-        list_sharp_images(Path(draft.data.path), draft.data.pattern),
-        crop_px=draft.crop_size,
-        in_focus_share=draft.in_focus_share,
-        modality=draft.modality,
-    )
-    return draft.model_copy(update={"simulation": simulation})
-
-
-def training_precision(device: Device) -> TrainingPrecision:
+def training_precision(device: Device) -> Precision:
     """Choose the number format that pays on a device.
 
     Parameters

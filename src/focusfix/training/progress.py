@@ -1,8 +1,8 @@
 """Tell how a run goes: a live table on a terminal, otherwise a line now and then."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -25,13 +25,15 @@ class Status:
     learning_rate : float
         Of the step.
     crops_per_step : int
-        Batch size.
+        In its batches.
     validated : bool
         Whether ``validation`` is of this step.
     validation : ValidationScore, optional
         The newest one.
     best : ValidationScore, optional
         The best one so far.
+    terms : mapping of str to float
+        Other terms of the loss.
     """
 
     step: int
@@ -42,6 +44,7 @@ class Status:
     validated: bool = False
     validation: ValidationScore | None = None
     best: ValidationScore | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
 
 
 class ProgressView(Protocol):
@@ -61,16 +64,19 @@ class ProgressView(Protocol):
 
 
 class _Pace:
-    """Moving means of the loss and of the time that a step takes."""
+    """Moving means of the loss, of its terms and of the time that a step takes."""
 
     def __init__(self) -> None:
         self.loss: float | None = None
+        self.terms: dict[str, float] = {}
         self.step_s: float | None = None
         self._last_s: float | None = None
 
     def add(self, status: Status) -> None:
         now = time.monotonic()
         self.loss = _moved(self.loss, status.loss)
+        for name, value in status.terms.items():
+            self.terms[name] = _moved(self.terms.get(name), value)
         if self._last_s is not None:
             self.step_s = _moved(self.step_s, now - self._last_s)
         self._last_s = None if status.validated else now
@@ -133,9 +139,10 @@ class LineProgress:
 
 def format_score(score: ValidationScore) -> str:
     """Write a validation as one phrase."""
+    others = [f", {name.replace('_', ' ')} {value:.4g}" for name, value in score.others.items()]
     return (
         f"validation {score.psnr_db:.2f} dB, doing nothing {score.input_psnr_db:.2f} dB, "
-        f"gain {score.gain_db:+.2f} dB"
+        f"gain {score.gain_db:+.2f} dB{''.join(others)}"
     )
 
 
@@ -164,6 +171,8 @@ class TableProgress:
         table = Table(show_header=False)
         table.add_row("step", f"{status.step} of {status.steps}")
         table.add_row("loss", f"{self._pace.loss:.4g}")
+        for name, value in self._pace.terms.items():
+            table.add_row(name.replace("_", " "), f"{value:.4g}")
         table.add_row("learning rate", f"{status.learning_rate:.2g}")
         table.add_row("crops/s", f"{self._pace.crops_per_s(status):.1f}")
         table.add_row("time left", self._pace.remaining(status))

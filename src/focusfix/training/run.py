@@ -1,76 +1,33 @@
 """One run from its first step, or from where it was stopped, to its last."""
 
-import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from focusfix.io.checkpoint import save_checkpoint
 from focusfix.models.base import Restorer
-from focusfix.models.registry import build_network, get_entry
+from focusfix.models.registry import build_network
 from focusfix.report.training import Curve, write_loss_curve, write_preview
 from focusfix.runtime.device import Device
 from focusfix.training.card import make_header
-from focusfix.training.data_sources import PairSource, TrainingData, make_batch
-from focusfix.training.fit import Batch, Trainer, count_loaders, learning_rate_at, prefetch
+from focusfix.training.data_sources import TrainingData
+from focusfix.training.fit import Samples, Trainer, count_loaders, learning_rate_at, prefetch
 from focusfix.training.interruption import Interruption
+from focusfix.training.lesson import Lesson, move
+from focusfix.training.lessons.table import make_lesson
 from focusfix.training.log import LogRow, RunLog
 from focusfix.training.progress import ProgressView, Status
-from focusfix.training.recipes import build_objective, find_recipe
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
+from focusfix.training.standing import RunResult, Standing
 from focusfix.training.start import read_start_again
 from focusfix.training.validation import Validation, ValidationScore, preview_rows
 
 _PREVIEW_CROPS = 4
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What decides about the best checkpoint and about stopping early; saved with the state.
-
-    Parameters
-    ----------
-    best_psnr_db : float
-        Best validation so far; minus infinity before the first one.
-    best_step : int
-        Its step.
-    waited : int
-        Validations since then.
-    """
-
-    best_psnr_db: float = -math.inf
-    best_step: int = 0
-    waited: int = 0
-
-    def after(self, score: ValidationScore, step: int) -> "Standing":
-        """Take a validation into account."""
-        if score.psnr_db > self.best_psnr_db:
-            return Standing(score.psnr_db, step, 0)
-        return replace(self, waited=self.waited + 1)
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run came to.
-
-    Parameters
-    ----------
-    steps : int
-        Steps taken.
-    stopped_early : bool
-        Whether validations had stopped getting better.
-    best_step : int
-        Step of the best checkpoint.
-    best : ValidationScore, optional
-        Its validation; None for a run without validation.
-    """
-
-    steps: int
-    stopped_early: bool
-    best_step: int
-    best: ValidationScore | None
 
 
 def build_seeded_network(settings: RunSettings) -> Restorer:
@@ -118,21 +75,20 @@ class Run:
         self.settings = settings
         self.folder = folder
         self.device = device.name
-        recipe = replace(find_recipe(get_entry(settings.model)), loss=settings.loss)
-        objective = build_objective(
-            recipe,
-            crop_px=settings.crop_size,
-            device_kind=device.kind,
-            precision=settings.precision,
-        )
-        self.trainer = Trainer(self._first_network(), objective, settings.fit)
+        self.lesson: Lesson[Any] = make_lesson(settings, device.kind)
+        adversary = self.lesson.adversary
+        if adversary is not None:
+            adversary.network.to(self.device)
+        self.trainer = Trainer(self._first_network(), self._terms, settings.fit, adversary)
         self.averaged = self._network()
-        self.pairs = data.train
         held_out = data.validation
-        self.validation = Validation(held_out, settings.validation_crops) if held_out else None
+        self.validation = (
+            Validation(self.lesson, held_out, settings.validation_crops) if held_out else None
+        )
         self.standing = Standing()
         self.newest: ValidationScore | None = None
         self._saved_step = -1
+        self._finished_step = -1
 
     def _network(self) -> Restorer:
         network = build_seeded_network(self.settings)
@@ -146,6 +102,9 @@ class Run:
             network.load_state_dict(start.state_dict())
         return network
 
+    def _terms(self, network: nn.Module, batch: Any) -> dict[str, Tensor]:
+        return self.lesson.losses(network, batch, self.trainer.step)
+
     def resume(self) -> None:
         """Go on from the saved state of the folder, if a step was saved there.
 
@@ -158,10 +117,7 @@ class Run:
             return
         notes = self.trainer.load_state(self.folder.state)
         self._saved_step = self.trainer.step
-        if "best_psnr_db" in notes:
-            self.standing = Standing(
-                notes["best_psnr_db"], int(notes["best_step"]), int(notes["waited"])
-            )
+        self.standing = Standing.from_notes(notes)
 
     def train(self, view: ProgressView) -> RunResult:
         """Take the steps that are left, validate and save.
@@ -184,15 +140,15 @@ class Run:
         OutputError
             If the folder cannot be written.
         """
-        source = partial(_batch_of_step, self.pairs, self.settings.batch_size)
+        source = partial(_batches_of_step, self._make_batch, self.settings)
         first = self.trainer.step
         last = first if self._is_over() else self.settings.steps
         workers = count_loaders()
         batches = prefetch(source, first, last, ahead=2 + workers, workers=workers)
         with RunLog(self.folder.log, first) as log, Interruption() as interruption:
             with view:
-                for batch in batches:
-                    self._take_step(batch, log, view)
+                for each in batches:
+                    self._take_step(each, log, view)
                     if interruption.requested is not None or self._is_over():
                         break
                 batches.close()
@@ -206,47 +162,63 @@ class Run:
         stopped = patience > 0 and self.standing.waited >= patience
         return stopped or self.trainer.step >= self.settings.steps
 
-    def _take_step(self, batch: Batch, log: RunLog, view: ProgressView) -> None:
+    def _make_batch(self, first: int, count: int) -> Samples:
+        made: Samples = self.lesson.batch(self.data.train, first, count)
+        return made
+
+    def _take_step(self, batches: tuple[Samples, ...], log: RunLog, view: ProgressView) -> None:
         rate = learning_rate_at(self.trainer.step, self.settings.fit)
-        loss = self.trainer.learn(Batch(*(part.to(self.device) for part in batch)))
-        row = LogRow(self.trainer.step, loss, rate)
+        loss = self.trainer.learn(*(move(batch, self.device) for batch in batches))
+        terms = self.trainer.terms
+        row = LogRow(self.trainer.step, loss, rate, others=terms)
         due = row.step % self.settings.validate_every == 0 or row.step == self.settings.steps
         score = self._validate() if due and self.validation is not None else None
         if score is not None:
-            row = replace(row, psnr_db=score.psnr_db, input_psnr_db=score.input_psnr_db)
+            row = replace(
+                row,
+                psnr_db=score.psnr_db,
+                input_psnr_db=score.input_psnr_db,
+                others={**terms, **score.others},
+            )
         log.append(row)
         if due:
             self._save(log)
-        view.show(self._status(row, validated=score is not None))
+        crops = sum(len(batch[0]) for batch in batches)
+        view.show(self._status(row, crops, validated=score is not None))
 
-    def _status(self, row: LogRow, *, validated: bool) -> Status:
+    def _status(self, row: LogRow, crops: int, *, validated: bool) -> Status:
         best = None
         if self.newest is not None:
-            best = self.newest._replace(psnr_db=self.standing.best_psnr_db)
+            best = self.newest._replace(psnr_db=self.standing.best_psnr_db, others={})
         return Status(
             step=row.step,
             steps=self.settings.steps,
             loss=row.loss,
             learning_rate=row.learning_rate,
-            crops_per_step=self.settings.batch_size,
+            crops_per_step=crops,
             validated=validated,
             validation=self.newest,
             best=best,
+            terms=self.trainer.terms,
         )
 
     def _validate(self) -> ValidationScore:
         assert self.validation is not None
-        self.averaged.load_state_dict(self.trainer.average)
         result = self.validation.score(
-            self.averaged,
-            batch_size=self.settings.batch_size,
-            device=self.device,
-            precision=self.settings.precision,
+            self._finished(), batch_size=self.settings.batch_size, device=self.device
         )
         self.newest = result.score
         self.standing = self.standing.after(result.score, self.trainer.step)
         write_preview(self.folder.preview(self.trainer.step), preview_rows(result, _PREVIEW_CROPS))
         return result.score
+
+    def _finished(self) -> Restorer:
+        """Give the averaged weights what belongs to them; once a step, since it may take long."""
+        if self._finished_step != self.trainer.step:
+            self.averaged.load_state_dict(self.trainer.average)
+            self.lesson.finish(self.averaged.eval(), self.data.train)
+            self._finished_step = self.trainer.step
+        return self.averaged
 
     def _save(self, log: RunLog) -> None:
         """Write log, checkpoints and curve, and the state last: it is never ahead of them."""
@@ -260,26 +232,11 @@ class Run:
             step=self.trainer.step,
             score=_score_of(log.rows[-1]) if log.rows else None,
         )
-        self.averaged.load_state_dict(self.trainer.average)
-        save_checkpoint(self.folder.last, self.averaged, header)
+        save_checkpoint(self.folder.last, self._finished(), header)
         if self.validation is None or self.standing.best_step == self.trainer.step:
-            save_checkpoint(self.folder.best, self.averaged, header)
-        rows = log.rows
-        validated = [row for row in rows if row.psnr_db is not None]
-        write_loss_curve(
-            self.folder.curve,
-            Curve([row.step for row in rows], [row.loss for row in rows]),
-            Curve([row.step for row in validated], [row.psnr_db or 0.0 for row in validated]),
-            validated[-1].input_psnr_db if validated else None,
-        )
-        notes = {}
-        if self.standing.best_step:
-            notes = {
-                "best_psnr_db": self.standing.best_psnr_db,
-                "best_step": self.standing.best_step,
-                "waited": self.standing.waited,
-            }
-        self.trainer.save_state(self.folder.state, notes)
+            save_checkpoint(self.folder.best, self._finished(), header)
+        _draw_curve(self.folder, log)
+        self.trainer.save_state(self.folder.state, self.standing.notes)
         self._saved_step = self.trainer.step
 
     def _result(self, log: RunLog) -> RunResult:
@@ -290,8 +247,21 @@ class Run:
         return RunResult(self.trainer.step, early, best_step, best)
 
 
-def _batch_of_step(source: PairSource, batch_size: int, step: int) -> Batch:
-    return make_batch(source, step * batch_size, batch_size)
+def _batches_of_step(
+    make: Callable[[int, int], Samples], settings: RunSettings, step: int
+) -> tuple[Samples, ...]:
+    size, first = settings.batch_size, step * settings.samples_per_step
+    return tuple(make(first + k * size, size) for k in range(settings.accumulate))
+
+
+def _draw_curve(folder: RunFolder, log: RunLog) -> None:
+    validated = [row for row in log.rows if row.psnr_db is not None]
+    write_loss_curve(
+        folder.curve,
+        Curve([row.step for row in log.rows], [row.loss for row in log.rows]),
+        Curve([row.step for row in validated], [row.psnr_db or 0.0 for row in validated]),
+        validated[-1].input_psnr_db if validated else None,
+    )
 
 
 def _score_of(row: LogRow) -> ValidationScore | None:

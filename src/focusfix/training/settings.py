@@ -10,12 +10,16 @@ from focusfix.data.sampling import SplitBy, SplitOrder
 from focusfix.data.simulate import SimulationSettings
 from focusfix.errors import UsageError
 from focusfix.training.fit import FitSettings
-from focusfix.training.recipes import LossName
+from focusfix.training.lesson import LossName, Precision
 
-TrainingPrecision = Literal["fp32", "bf16"]
-"""Number format of the network's arithmetic; weights and losses are always fp32."""
+Schedule = Literal["smooth", "constant"]
+"""How the learning rate runs, and what is kept."""
 
-OPTION_OF_SETTING = {"hyperparameters": "model-setting", "channels": "channel"}
+OPTION_OF_SETTING = {
+    "hyperparameters": "model-setting",
+    "channels": "channel",
+    "lesson": "lesson-setting",
+}
 """Options that are not called like the setting they make."""
 
 NOTHING = "nothing"
@@ -84,8 +88,19 @@ class RunSettings(FrozenModel):
         First weights; None for random ones.
     loss : {"l1", "mse", "tempered-error"}
         What is minimised.
-    steps, batch_size, learning_rate
+    lesson : dict of str to JSON value
+        Settings of the lesson that teaches the network, complete.
+    steps, learning_rate
         Length and pace of the learning; the rate is that of Adam after the warm-up.
+    batch_size : int
+        Samples that go through the network at once.
+    accumulate : int
+        Batches whose gradients make one step.
+    schedule : {"smooth", "constant"}
+        "smooth" warms the learning rate up and lets it fall, shortens long gradients and keeps
+        averaged weights; "constant" does nothing of this.
+    steps_per_epoch : float
+        Steps in which all training images are seen about once.
     crop_size : int
         Side of the square crops; pixels.
     precision : {"fp32", "bf16"}
@@ -123,11 +138,15 @@ class RunSettings(FrozenModel):
     hyperparameters: dict[str, Any]
     start_from: StartWeights | None = None
     loss: LossName
+    lesson: dict[str, Any] = Field(default_factory=dict)
     steps: int = Field(ge=1)
     batch_size: int = Field(default=8, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    schedule: Schedule = "smooth"
+    steps_per_epoch: float = Field(default=1.0, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0)
     crop_size: int = Field(default=128, ge=16)
-    precision: TrainingPrecision = "fp32"
+    precision: Precision = "fp32"
     seed: int = Field(default=0, ge=0)
     validation_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.1, ge=0, lt=1)
@@ -149,8 +168,22 @@ class RunSettings(FrozenModel):
         return self.start_from.weights if self.start_from else NOTHING
 
     @property
+    def samples_per_step(self) -> int:
+        """Samples that one step learns from."""
+        return self.batch_size * self.accumulate
+
+    @property
     def fit(self) -> FitSettings:
         """Schedule of the optimiser."""
+        if self.schedule == "constant":
+            return FitSettings(
+                steps=self.steps,
+                learning_rate=self.learning_rate,
+                warmup_steps=0,
+                decay_share=0.0,
+                average_decay=0.0,
+                clip_norm=None,
+            )
         return FitSettings(
             steps=self.steps,
             learning_rate=self.learning_rate,
@@ -171,8 +204,9 @@ def check_unchanged(stored: RunSettings, wanted: Mapping[str, Any]) -> None:
     stored : RunSettings
         Of the run.
     wanted : mapping of str to value
-        What the user gave now; what is left out stays as stored. Of ``hyperparameters`` only
-        those that are named are compared, and ``start_from`` is a name, a path or "nothing".
+        What the user gave now; what is left out stays as stored. Of ``hyperparameters`` and
+        ``lesson`` only those that are named are compared, and ``start_from`` is a name, a path
+        or "nothing".
 
     Raises
     ------
@@ -182,7 +216,7 @@ def check_unchanged(stored: RunSettings, wanted: Mapping[str, Any]) -> None:
     before = {**stored.model_dump(mode="json"), "start_from": stored.start_name}
     for key, value in wanted.items():
         known: Any = before[key]
-        if key == "hyperparameters":
+        if key in ("hyperparameters", "lesson"):
             known = {name: known.get(name) for name in value}
         elif isinstance(value, tuple):
             known = tuple(known)

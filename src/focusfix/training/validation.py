@@ -1,17 +1,18 @@
 """How far a network has come: fixed crops of fields that it does not learn from."""
 
-from contextlib import nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from focusfix.models.base import Restorer
 from focusfix.report.training import PreviewRow
-from focusfix.training.data_sources import PairSource, make_batch
-from focusfix.training.fit import Batch
-from focusfix.training.recipes import edge_px
+from focusfix.training.data_sources import SampleSource
+from focusfix.training.lesson import Lesson, Shown, move, split
+from focusfix.training.margin import inner
 
 _SMALLEST_MSE = 1e-10
 
@@ -23,10 +24,13 @@ class ValidationScore(NamedTuple):
     ----------
     psnr_db, input_psnr_db : float
         Mean PSNR of the restored and of the untouched crops; data range 1 on the field's scale.
+    others : mapping of str to float
+        Means of the other figures of the lesson.
     """
 
     psnr_db: float
     input_psnr_db: float
+    others: Mapping[str, float] = MappingProxyType({})
 
     @property
     def gain_db(self) -> float:
@@ -42,17 +46,14 @@ class ValidationResult:
     ----------
     score : ValidationScore
         Their means.
-    batch : Batch
-        The crops, on the CPU.
-    restored : Tensor, shape (N, 1, Y, X)
-        What the network made of them, on the CPU.
+    shown : Shown
+        The crops and what the network made of them, on the CPU.
     psnr_db, input_psnr_db : Tensor, shape (N,)
         Of each crop.
     """
 
     score: ValidationScore
-    batch: Batch
-    restored: Tensor
+    shown: Shown
     psnr_db: Tensor
     input_psnr_db: Tensor
 
@@ -62,19 +63,19 @@ class Validation:
 
     Parameters
     ----------
-    source : PairSource
+    lesson : Lesson
+        Says what samples are, and how they are restored.
+    source : SampleSource
         Draws them.
-    crops : int
+    samples : int
         How many.
     """
 
-    def __init__(self, source: PairSource, crops: int) -> None:
-        self.batch = make_batch(source, 0, crops)
-        self.input_psnr_db = psnr_db(self.batch.inputs, self.batch.targets)
+    def __init__(self, lesson: Lesson[Any], source: SampleSource, samples: int) -> None:
+        self.lesson = lesson
+        self.batch = lesson.validation_batch(source, samples)
 
-    def score(
-        self, network: Restorer, *, batch_size: int, device: str = "cpu", precision: str = "fp32"
-    ) -> ValidationResult:
+    def score(self, network: Restorer, *, batch_size: int, device: str = "cpu") -> ValidationResult:
         """Restore the crops and compare.
 
         Parameters
@@ -82,28 +83,42 @@ class Validation:
         network : Restorer
             On ``device``; is left in evaluation mode.
         batch_size : int
-            Crops that are restored at once.
+            Samples that are restored at once.
         device : str
             As torch names it.
-        precision : {"fp32", "bf16"}
-            Number format of the network.
 
         Returns
         -------
         ValidationResult
         """
         network.eval()
-        kind = torch.device(device).type
-        autocast = torch.autocast(kind, dtype=torch.bfloat16)
-        restored = []
-        with torch.inference_mode(), autocast if precision == "bf16" else nullcontext():
-            for inputs in torch.split(self.batch.inputs, batch_size):
-                moved = inputs.to(device).contiguous(memory_format=torch.channels_last)
-                restored.append(network(moved).float().cpu())
-        images = torch.cat(restored)
-        reached = psnr_db(images, self.batch.targets)
-        score = ValidationScore(float(reached.mean()), float(self.input_psnr_db.mean()))
-        return ValidationResult(score, self.batch, images, reached, self.input_psnr_db)
+        with torch.inference_mode():
+            parts = [
+                _on_cpu(self.lesson.restore(network, move(batch, device)))
+                for batch in split(self.batch, batch_size)
+            ]
+        shown = _join(parts)
+        reached = psnr_db(shown.restored, shown.targets)
+        before = psnr_db(shown.inputs, shown.targets)
+        others = {name: float(values.mean()) for name, values in shown.scores.items()}
+        score = ValidationScore(float(reached.mean()), float(before.mean()), others)
+        return ValidationResult(score, shown, reached, before)
+
+
+def _on_cpu(shown: Shown) -> Shown:
+    inputs, restored, targets = (each.float().cpu() for each in shown[:3])
+    scores = {name: each.float().cpu() for name, each in shown.scores.items()}
+    return Shown(inputs, restored, targets, scores)
+
+
+def _join(parts: list[Shown]) -> Shown:
+    names = parts[0].scores
+    return Shown(
+        torch.cat([part.inputs for part in parts]),
+        torch.cat([part.restored for part in parts]),
+        torch.cat([part.targets for part in parts]),
+        {name: torch.cat([part.scores[name] for part in parts]) for name in names},
+    )
 
 
 def preview_rows(result: ValidationResult, most: int) -> list[PreviewRow]:
@@ -120,18 +135,9 @@ def preview_rows(result: ValidationResult, most: int) -> list[PreviewRow]:
     -------
     list of PreviewRow
     """
-    edge = edge_px(result.restored.shape[-1])
-    inner = slice(edge, result.restored.shape[-1] - edge)
-    return [
-        PreviewRow(
-            result.batch.inputs[i, 0, inner, inner].numpy(),
-            result.restored[i, 0, inner, inner].numpy(),
-            result.batch.targets[i, 0, inner, inner].numpy(),
-            float(result.input_psnr_db[i]),
-            float(result.psnr_db[i]),
-        )
-        for i in range(min(most, len(result.psnr_db)))
-    ]
+    shown = [inner(images)[:most, 0].numpy() for images in result.shown[:3]]
+    scores = result.input_psnr_db[:most].tolist(), result.psnr_db[:most].tolist()
+    return [PreviewRow(*row) for row in zip(*shown, *scores, strict=True)]
 
 
 def psnr_db(images: Tensor, targets: Tensor) -> Tensor:
@@ -147,8 +153,6 @@ def psnr_db(images: Tensor, targets: Tensor) -> Tensor:
     Tensor, shape (N,)
         Decibels; 100 at most.
     """
-    edge = edge_px(images.shape[-1])
-    window = (..., slice(edge, images.shape[-2] - edge), slice(edge, images.shape[-1] - edge))
-    errors = images[window].clamp(0, 1) - targets[window].clamp(0, 1)
+    errors = inner(images).clamp(0, 1) - inner(targets).clamp(0, 1)
     mse = errors.square().flatten(1).mean(dim=1).clamp(min=_SMALLEST_MSE)
     return -10 * torch.log10(mse)

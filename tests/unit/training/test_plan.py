@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 from focusfix.data.simulate import SimulationSettings
 from focusfix.errors import InputError, UsageError
 from focusfix.runtime.device import Device
-from focusfix.training.data_sources import make_batch
+from focusfix.training.lessons.pairs import make_batch
 from focusfix.training.plan import plan_run, training_precision
 from focusfix.training.settings import DataPlace
 from focusfix.training.simulated_data import SimulatedData, plan_simulation

@@ -8,9 +8,10 @@ from safetensors.torch import load_file
 from focusfix.errors import InputError
 from focusfix.io.checkpoint import load_checkpoint
 from focusfix.models.registry import list_entries
-from focusfix.training.recipes import find_recipe
-from focusfix.training.run import Run, Standing
+from focusfix.training.lessons.table import find_lesson
+from focusfix.training.run import Run
 from focusfix.training.run_folder import RunFolder
+from focusfix.training.standing import Standing
 from focusfix.training.validation import ValidationScore
 
 
@@ -57,7 +58,7 @@ def test_a_stopped_run_ends_with_the_same_weights(start, entry):
     settings = {
         "model": entry.name,
         "hyperparameters": entry.tiny,
-        "loss": find_recipe(entry).loss,
+        "loss": find_lesson(entry).losses[0],
         "validate_every": 4,
     }
     straight = start("straight", **settings)

@@ -6,7 +6,8 @@ import torch
 
 from focusfix.metrics.fidelity import psnr
 from focusfix.models.base import Restorer
-from focusfix.training.fit import Batch
+from focusfix.training.lesson import Shown
+from focusfix.training.lessons.pairs import PairLesson
 from focusfix.training.validation import (
     Validation,
     ValidationResult,
@@ -41,23 +42,24 @@ def test_psnr_clips_and_leaves_the_border_out():
 
 
 def test_score_against_doing_nothing(drawn_data):
-    validation = Validation(drawn_data().validation, 5)
+    lesson = PairLesson("l1", 1.0, 32)
+    validation = Validation(lesson, drawn_data().validation, 5)
     result = validation.score(Half(), batch_size=2)
     inputs, targets = validation.batch
-    assert torch.equal(result.restored, inputs / 2)
+    assert torch.equal(result.shown.restored, inputs / 2)
     expected = psnr_db(inputs / 2, targets).mean(), psnr_db(inputs, targets).mean()
-    assert result.score == pytest.approx([float(value) for value in expected], rel=1e-6)
+    assert result.score[:2] == pytest.approx([float(value) for value in expected], rel=1e-6)
     assert result.score.gain_db == pytest.approx(float(expected[0] - expected[1]), abs=1e-5)
-    again = Validation(drawn_data().validation, 5)
+    again = Validation(lesson, drawn_data().validation, 5)
     assert torch.equal(again.batch.inputs, inputs)
 
 
 def test_preview_shows_what_is_scored():
-    batch = Batch(torch.zeros((3, 1, 64, 64)), torch.ones((3, 1, 64, 64)))
     restored = torch.full((3, 1, 64, 64), 0.5)
     restored[..., :8, :] = 9
     score = ValidationScore(6.0, 0.0)
-    result = ValidationResult(score, batch, restored, torch.full((3,), 6.0), torch.zeros(3))
+    shown = Shown(torch.zeros((3, 1, 64, 64)), restored, torch.ones((3, 1, 64, 64)))
+    result = ValidationResult(score, shown, torch.full((3,), 6.0), torch.zeros(3))
     rows = preview_rows(result, 2)
     assert [(row.input_psnr_db, row.psnr_db) for row in rows] == [(0.0, 6.0)] * 2
     assert rows[0].restored.shape == rows[0].in_focus.shape == (48, 48)

@@ -1,0 +1,1 @@
+"""Lessons: one module for each family of objectives, and the table that names them."""

@@ -1,0 +1,157 @@
+"""Which lesson teaches which objective of the registry of networks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from focusfix.config import FrozenModel
+from focusfix.errors import ModelError, UsageError
+from focusfix.models.registry import ModelEntry, get_entry
+from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
+from focusfix.training.lessons.pairs import build_pair_lesson
+from focusfix.training.settings import RunSettings
+
+
+class NoOptions(FrozenModel):
+    """Options of a lesson that has none."""
+
+
+@dataclass(frozen=True)
+class LessonRow:
+    """How an objective is taught.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the lesson.
+    losses : tuple of str
+        How images may be compared; the first one unless the user asks for another.
+    options : subclass of FrozenModel
+        Settings of the lesson, with their defaults; those the user gives are checked with it.
+    """
+
+    build: LessonBuilder
+    losses: tuple[LossName, ...]
+    options: type[FrozenModel] = NoOptions
+
+
+_PAIR_LOSSES: tuple[LossName, ...] = ("l1", "mse", "tempered-error")
+_ROWS: Mapping[str, LessonRow] = MappingProxyType(
+    {
+        "multi-scale-l1": LessonRow(build_pair_lesson, _PAIR_LOSSES),
+        "tempered-error": LessonRow(build_pair_lesson, ("tempered-error", "l1", "mse")),
+    }
+)
+
+
+def find_lesson(entry: ModelEntry) -> LessonRow:
+    """Look up how a network is taught.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        Row of the registry; its objective decides.
+
+    Returns
+    -------
+    LessonRow
+
+    Raises
+    ------
+    ModelError
+        If focusfix has no lesson for the network.
+    """
+    if entry.objective not in _ROWS:
+        raise ModelError(
+            f"{entry.name} cannot be trained by focusfix train (objective {entry.objective}).",
+            "Choose another --model; focusfix models list shows what each one can do.",
+        )
+    return _ROWS[entry.objective]
+
+
+def check_lesson(entry: ModelEntry, loss: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Check what the user asks of a lesson, and complete its options.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        The network to teach.
+    loss : str
+        How images are to be compared.
+    options : mapping of str to JSON value
+        Settings of the lesson that were given.
+
+    Returns
+    -------
+    dict of str to JSON value
+        All settings of the lesson.
+
+    Raises
+    ------
+    ModelError
+        If focusfix has no lesson for the network.
+    UsageError
+        If the lesson does not have the loss or an option, or a value is out of range.
+    """
+    row = find_lesson(entry)
+    if loss not in row.losses:
+        raise UsageError(
+            f"--loss {loss} has no meaning for {entry.name}.", f"Use {', '.join(row.losses)}."
+        )
+    known = row.options.model_fields
+    for name in options:
+        if name not in known:
+            raise UsageError(
+                f"--{name.replace('_', '-')} has no meaning for {entry.name}.",
+                f"Its lesson takes {', '.join(known)}." if known else "Leave it out.",
+            )
+    try:
+        return row.options.model_validate(dict(options)).model_dump(mode="json")
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).replace("_", "-") if first["loc"] else "lesson-setting"
+        raise UsageError(
+            f"--{name}: {first['msg']}, got {first['input']!r}.", "Correct the value."
+        ) from error
+
+
+def make_lesson(settings: RunSettings, device_kind: str) -> Lesson[Any]:
+    """Make the lesson of a run.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Of the run.
+    device_kind : str
+        "cpu", "cuda" or "mps".
+
+    Returns
+    -------
+    Lesson
+        Its adversary, if any, has the first weights that follow from the seed. Torch's random
+        state is left as it was.
+
+    Raises
+    ------
+    ModelError
+        If focusfix has no lesson for the network.
+    """
+    entry = get_entry(settings.model)
+    context = LessonContext(
+        objective=entry.objective,
+        loss=settings.loss,
+        crop_px=settings.crop_size,
+        seed=settings.seed,
+        steps=settings.steps,
+        steps_per_epoch=settings.steps_per_epoch,
+        learning_rate=settings.learning_rate,
+        arithmetic=Arithmetic(device_kind, settings.precision),
+        options=settings.lesson,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return find_lesson(entry).build(context)
