@@ -10,13 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from focusfix.errors import ModelError
 
 if TYPE_CHECKING:
     from focusfix.config import Ability
     from focusfix.models.base import Restorer
+
+Family = Literal["restorer", "latent-line", "disentangled"]
+"""How a network is used: by itself, on two images of a field, or with a blur code swapped in."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class ModelEntry:
         Publication, or "focusfix" for networks of this project.
     tiny : mapping of str to object
         Hyperparameters of the smallest useful network, for tests of what holds for every network.
+    family : {"restorer", "latent-line", "disentangled"}
+        What its class is (:mod:`focusfix.models.base`), and so how a command uses it.
     """
 
     name: str
@@ -51,6 +56,7 @@ class ModelEntry:
     summary: str
     reference: str
     tiny: Mapping[str, object]
+    family: Family = "restorer"
 
 
 _ENTRIES = (

@@ -84,6 +84,7 @@ def build_tile_function(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto",
     runtime: Literal["auto", "torch", "openvino"] = "auto",
     margin_px: int = 0,
+    images: int = 1,
 ) -> NetworkFunction:
     """Prepare a network for restoring tiles.
 
@@ -102,6 +103,8 @@ def build_tile_function(
     margin_px : int
         Border of the tiles that the caller throws away; pixels, a multiple of the stride. It
         comes back as zeros, which saves networks that can leave it out a part of their work.
+    images : int
+        Channels of the tiles: images of one field that the network takes at once.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def build_tile_function(
             "Use --device cpu, or --runtime torch.",
         )
     try:
-        return _checked_openvino(network, eager)
+        return _checked_openvino(network, eager, images)
     except DeviceError as error:
         if runtime == "openvino":
             raise
@@ -171,10 +174,10 @@ def _may_use_openvino(device: Device) -> bool:
     return device.kind == "cpu" and openvino.is_installed()
 
 
-def _checked_openvino(network: Restorer, eager: NetworkFunction) -> NetworkFunction:
+def _checked_openvino(network: Restorer, eager: NetworkFunction, images: int) -> NetworkFunction:
     """Compile a network and compare it with torch on one tile."""
-    compute = openvino.compile_network(network, precision=eager.precision)
-    difference = openvino.relative_difference(compute, eager, network.footprint)
+    compute = openvino.compile_network(network, precision=eager.precision, images=images)
+    difference = openvino.relative_difference(compute, eager, network.footprint, images=images)
     if not difference <= openvino.TOLERANCE[eager.precision]:
         raise DeviceError(
             f"OpenVINO differs from torch by {difference:.2g} of the output's spread.",

@@ -32,7 +32,7 @@ def is_installed() -> bool:
     return find_spec("openvino") is not None
 
 
-def compile_network(network: Restorer, *, precision: str) -> TileCall:
+def compile_network(network: Restorer, *, precision: str, images: int = 1) -> TileCall:
     """Compile a network for the CPU.
 
     Parameters
@@ -41,6 +41,8 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
         In evaluation mode, on the CPU.
     precision : {"fp32", "bf16", "fp16"}
         Number format of its convolutions.
+    images : int
+        Channels of its tiles, C_in.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
     import openvino
 
     try:
-        model = _convert(network)
+        model = _convert(network, images)
     except RuntimeError as error:
         raise DeviceError(
             f"OpenVINO {openvino.__version__} cannot convert this network.",
@@ -84,7 +86,9 @@ def compile_network(network: Restorer, *, precision: str) -> TileCall:
     return compute
 
 
-def relative_difference(compute: TileCall, expected: TileCall, footprint: Footprint) -> float:
+def relative_difference(
+    compute: TileCall, expected: TileCall, footprint: Footprint, *, images: int = 1
+) -> float:
     """Compare two executions of a network on one random tile.
 
     Parameters
@@ -93,6 +97,8 @@ def relative_difference(compute: TileCall, expected: TileCall, footprint: Footpr
         Map tiles to tiles.
     footprint : Footprint
         Of the network: what the tile's sides must be multiples of, and its largest margin.
+    images : int
+        Channels of the tile.
 
     Returns
     -------
@@ -100,17 +106,17 @@ def relative_difference(compute: TileCall, expected: TileCall, footprint: Footpr
         Largest absolute difference over the standard deviation of ``expected``'s output.
     """
     side = _side(_CHECKED_PX, footprint)
-    tile = np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32)
+    tile = np.random.default_rng(0).random((1, images, side, side), dtype=np.float32)
     wanted = expected(tile)
     return float(np.abs(compute(tile) - wanted).max() / max(float(wanted.std()), 1.0e-12))
 
 
-def _convert(network: Restorer) -> Any:
+def _convert(network: Restorer, images: int) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     side = _side(_TRACED_PX, network.footprint)
-    example = torch.zeros((1, 1, side, side))
+    example = torch.zeros((1, images, side, side))
     front_end = FrontEndManager().load_by_framework("pytorch")
     with warnings.catch_warnings(), torch.inference_mode():
         # Tracing freezes checks of the tile's size; the comparison with torch uses another size.
