@@ -24,6 +24,7 @@ from focusfix.metrics.ladder import (
     NOTHING,
     RECONSTRUCTION,
     SYNTHESIS,
+    FloatArray,
     Ladder,
     Made,
     run_padded,
@@ -75,6 +76,7 @@ class FlatCodes(NamedTuple):
     Parameters
     ----------
     identity, blur : ndarray, shape (N, elements), float32
+        What is seen, and how far out of focus.
     """
 
     identity: NDArray[np.float32]
@@ -84,7 +86,7 @@ class FlatCodes(NamedTuple):
 def swap_codes(
     model: SwappingModel,
     ladder: Ladder,
-    donors: Sequence[Ladder],
+    donors: Sequence[FloatArray],
     *,
     seed: int,
     focus_code: bool = True,
@@ -97,9 +99,9 @@ def swap_codes(
         In evaluation mode, on the CPU.
     ladder : Ladder
         The field.
-    donors : sequence of Ladder
-        Other fields of the same size; one of them, drawn for each level, lends the blur code of
-        its image in focus. Empty for no donors.
+    donors : sequence of ndarray, shape (Y, X)
+        Images in focus of other fields, as large as those of the ladder; one of them, drawn for
+        each level, lends its blur code. Empty for no donors.
     seed : int
         Of the draw.
     focus_code : bool
@@ -126,7 +128,7 @@ def swap_codes(
             deblurred = run_padded(model.footprint, model.deblur_image, image)
             yield Made(DEBLURRING, FOCUS_CODE, place, deblurred, focus)
         if donors:
-            donor = donors[int(rng.integers(len(donors)))].images[-1]
+            donor = donors[int(rng.integers(len(donors)))]
             swapped = run_padded(model.footprint, _swap(model), image, donor)
             yield Made(DEBLURRING, DONOR, place, swapped, focus)
 

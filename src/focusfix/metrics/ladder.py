@@ -36,12 +36,12 @@ class Ladder:
     levels : tuple of float
         Position of each image, in z-levels or micrometres; without turning back.
     images : ndarray, shape (N, Y, X), float32
-        On one intensity scale, nominal range [0, 1]; N >= 3.
+        On one intensity scale, nominal range [0, 1]; N >= 2.
 
     Raises
     ------
     ValueError
-        If there are fewer than three levels, they turn back, or there is not one image for each.
+        If there are fewer than two levels, they turn back, or there is not one image for each.
     """
 
     field: str
@@ -50,8 +50,8 @@ class Ladder:
 
     def __post_init__(self) -> None:
         steps = np.diff(self.levels)
-        if len(self.levels) < 3 or not (np.all(steps > 0) or np.all(steps < 0)):
-            msg = f"levels must be three or more and not turn back, got {self.levels}"
+        if len(self.levels) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
+            msg = f"levels must be two or more and not turn back, got {self.levels}"
             raise ValueError(msg)
         if self.images.ndim != 3 or len(self.images) != len(self.levels):
             msg = f"expected {len(self.levels)} images (N, Y, X), got {self.images.shape}"

@@ -22,7 +22,7 @@ References
 Mazilu, Wang et al., CAIP 2023, section 4.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from focusfix.footprint import Footprint
@@ -102,6 +102,37 @@ def path_scores(codes: "Tensor") -> PathScores:
     from focusfix.latent import path_scores as paths
 
     return PathScores(paths.lds(codes), paths.apd(codes), paths.lds_sq(codes), paths.apd_sq(codes))
+
+
+def average_paths(scores: Sequence[PathScores]) -> PathScores:
+    """Average the scores of fields that were scored one by one, which takes less memory.
+
+    Parameters
+    ----------
+    scores : sequence of PathScores
+        At least one, each of one field.
+
+    Returns
+    -------
+    PathScores
+        As if all fields had been scored together.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    from focusfix.latent.path_scores import PathScore
+
+    if not scores:
+        raise ValueError("there is no path to average")
+    measures = []
+    for column in zip(*scores, strict=True):
+        n_fields = sum(each.n_fields for each in column)
+        total = sum(each.mean * each.n_fields for each in column)
+        left_out = sum(each.n_left_out for each in column)
+        measures.append(PathScore(total / n_fields, n_fields, left_out))
+    return PathScores(*measures)
 
 
 def encode_ladder(model: LineModel, ladder: Ladder) -> "Tensor":

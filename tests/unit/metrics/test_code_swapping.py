@@ -43,7 +43,7 @@ def field(name: str, seed: int) -> Ladder:
 
 
 def test_separable_codes_do_every_task_exactly() -> None:
-    made = list(swap_codes(ScaledPattern(), field("a", 0), [field("b", 1)], seed=0))
+    made = list(swap_codes(ScaledPattern(), field("a", 0), [field("b", 1).images[-1]], seed=0))
     done = {(each.task, each.method) for each in made}
     assert done == {
         ("reconstruction", "model"),
@@ -62,10 +62,7 @@ def test_separable_codes_do_every_task_exactly() -> None:
 
 def test_donors_are_drawn_by_the_seed() -> None:
     """Donors of different brightness show in the result which of them was drawn."""
-    donors = [
-        Ladder("b", LEVELS, (factor * field("b", 1).images).astype(np.float32))
-        for factor in (1, 2, 4)
-    ]
+    donors = [factor * field("b", 1).images[-1] for factor in (1, 2, 4)]
 
     def means(seed: int) -> list[float]:
         made = swap_codes(ScaledPattern(), field("a", 0), donors, seed=seed, focus_code=False)

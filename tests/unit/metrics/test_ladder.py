@@ -39,7 +39,7 @@ def test_middle_is_the_middle() -> None:
         ladder().middle(17)
 
 
-@pytest.mark.parametrize("levels", [(0, 1), (0, 2, 1), (0, 0, 1)])
+@pytest.mark.parametrize("levels", [(0,), (0, 2, 1), (0, 0, 1)])
 def test_levels_do_not_turn_back(levels: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="not turn back"):
         Ladder("f", levels, np.zeros((len(levels), 8, 8), dtype=np.float32))

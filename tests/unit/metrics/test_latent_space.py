@@ -8,7 +8,12 @@ from torch import Tensor
 from focusfix.footprint import Footprint
 from focusfix.latent.line import extrapolate_latents, interpolate_latents
 from focusfix.metrics.ladder import Ladder, compare, summarise
-from focusfix.metrics.latent_space import encode_ladder, make_images, path_scores
+from focusfix.metrics.latent_space import (
+    average_paths,
+    encode_ladder,
+    make_images,
+    path_scores,
+)
 from focusfix.models.linear_autoencoder import LinearAutoencoder
 
 LEVELS = (0, 2, 4, 6, 8, 10, 12, 14, 16)
@@ -127,3 +132,14 @@ def test_a_network_sees_padded_images() -> None:
         code = extrapolate_latents(codes[:1], codes[1:], alpha=0.25)
         expected = network.decode(code)[0, 0, halo:-halo, halo : halo + 30]
     np.testing.assert_allclose(made.image, expected.numpy(), atol=1e-6)
+
+
+def test_fields_scored_one_by_one_average_to_all_together() -> None:
+    codes = torch.randn(5, 9, 12, generator=torch.Generator().manual_seed(0))
+    together = path_scores(codes)
+    averaged = average_paths([path_scores(each[None]) for each in codes])
+    for one, other in zip(together, averaged, strict=True):
+        assert one.mean == pytest.approx(other.mean)
+        assert (one.n_fields, one.n_left_out) == (other.n_fields, other.n_left_out)
+    with pytest.raises(ValueError, match="no path"):
+        average_paths([])

@@ -1,0 +1,220 @@
+"""What weights reach on fields: everything that can be measured of a network of any family."""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from focusfix.metrics.code_swapping import FlatCodes, flat_codes, swap_codes
+from focusfix.metrics.ladder import (
+    DEBLURRING,
+    MODEL,
+    NOTHING,
+    Comparison,
+    Ladder,
+    Made,
+    compare,
+    run_padded,
+)
+from focusfix.metrics.latent_space import (
+    PathScores,
+    average_paths,
+    encode_ladder,
+    make_images,
+    path_scores,
+)
+from focusfix.metrics.probe import Probe, ProbeScore, probe_codes
+from focusfix.models.base import DisentangledModel, LatentLineModel, Restorer
+
+PROBES: tuple[Probe, ...] = ("linear", "mlp")
+
+_CROP_PX = 128
+_MOST_IDENTITIES = 100
+_LEAST_PATH = 3
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """Measures of one network on a set of fields.
+
+    Parameters
+    ----------
+    comparisons : tuple of Comparison
+        Of every image that was made, beside methods without a model.
+    paths : PathScores, optional
+        For latent-line models.
+    probes : dict of str to ProbeScore
+        By kind of classifier, for models with two codes; empty for others.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    paths: PathScores | None
+    probes: dict[Probe, ProbeScore]
+
+
+class CodedCrops(NamedTuple):
+    """Codes of crops of fields at all their levels.
+
+    Parameters
+    ----------
+    codes : FlatCodes
+        One row for each crop and level.
+    identities : ndarray of int, shape (N,)
+        Number of the crop, whatever the level.
+    levels : ndarray of float, shape (N,)
+        Its level.
+    """
+
+    codes: FlatCodes
+    identities: npt.NDArray[np.intp]
+    levels: npt.NDArray[np.float64]
+
+
+def evaluate(
+    network: Restorer,
+    ladders: Sequence[Ladder],
+    *,
+    seed: int = 0,
+    with_ssim: bool = True,
+    with_probes: bool = True,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> ModelScores:
+    """Measure a network by the protocols of its family.
+
+    Latent-line models reconstruct, synthesise and deblur from two levels, and their codes are
+    scored as paths; disentangled models reconstruct, mix and swap codes, and classifiers read
+    their codes; any other network deblurs every level.
+
+    Parameters
+    ----------
+    network : Restorer
+        In evaluation mode, on the CPU.
+    ladders : sequence of Ladder
+        The fields.
+    seed : int
+        Of donors and classifiers.
+    with_ssim, with_probes : bool
+        Whether to take these measures, which take longer than the others.
+    on_progress : callable
+        Gets the share of the fields that are done.
+
+    Returns
+    -------
+    ModelScores
+    """
+    comparisons: list[Comparison] = []
+    paths = []
+    for number, ladder in enumerate(ladders):
+        made = _make(network, ladder, _donors(ladder, ladders), seed)
+        comparisons += compare(ladder, made, with_ssim=with_ssim)
+        if isinstance(network, LatentLineModel) and len(ladder.levels) >= _LEAST_PATH:
+            paths.append(path_scores(encode_ladder(network, ladder)[None]))
+        on_progress((number + 1) / len(ladders))
+    probes: dict[Probe, ProbeScore] = {}
+    if with_probes and isinstance(network, DisentangledModel):
+        probes = probe_model(network, ladders, seed=seed)
+    return ModelScores(tuple(comparisons), average_paths(paths) if paths else None, probes)
+
+
+def _make(
+    network: Restorer, ladder: Ladder, donors: Sequence[npt.NDArray[np.float32]], seed: int
+) -> Iterator[Made]:
+    """Let a network do what its family does."""
+    if isinstance(network, LatentLineModel):
+        return make_images(network, ladder)
+    if isinstance(network, DisentangledModel):
+        own = zlib.crc32(ladder.field.encode())
+        return swap_codes(network, ladder, donors, seed=seed + own, focus_code=network.knows_focus)
+    return _deblur(network, ladder)
+
+
+def _deblur(network: Restorer, ladder: Ladder) -> Iterator[Made]:
+    focus = ladder.images[-1]
+    for place, image in enumerate(ladder.images):
+        restored = run_padded(network.footprint, network, image)
+        yield Made(DEBLURRING, MODEL, place, restored, focus)
+        yield Made(DEBLURRING, NOTHING, place, image, focus)
+
+
+def _donors(ladder: Ladder, ladders: Sequence[Ladder]) -> list[npt.NDArray[np.float32]]:
+    """Return the images in focus of the other fields of the same size."""
+    return [
+        other.images[-1]
+        for other in ladders
+        if other.field != ladder.field and other.images.shape[1:] == ladder.images.shape[1:]
+    ]
+
+
+def code_crops(
+    network: DisentangledModel, ladders: Sequence[Ladder], *, most: int = _MOST_IDENTITIES
+) -> CodedCrops:
+    """Encode crops of all fields, each at all its levels: one crop, one identity.
+
+    Parameters
+    ----------
+    network : DisentangledModel
+        In evaluation mode, on the CPU.
+    ladders : sequence of Ladder
+        The fields; cut into crops of 128 x 128 pixels beside each other, or smaller ones where
+        they have no room.
+    most : int
+        Most crops; taken in turn from all fields, so that none is left out before the others.
+
+    Returns
+    -------
+    CodedCrops
+
+    Raises
+    ------
+    ValueError
+        If the fields are smaller than the stride.
+    """
+    stride = network.footprint.stride_px
+    smallest = min(min(ladder.images.shape[1:]) for ladder in ladders)
+    side = min(_CROP_PX, smallest) // stride * stride
+    if side == 0:
+        msg = f"fields of {smallest} px are smaller than the stride, {stride} px"
+        raise ValueError(msg)
+    crops = sorted(
+        (number, field, y, x)
+        for field, ladder in enumerate(ladders)
+        for number, (y, x) in enumerate(_corners(ladder.images.shape[1:], side))
+    )[:most]
+    images = [ladders[f].images[:, y : y + side, x : x + side] for _, f, y, x in crops]
+    return CodedCrops(
+        flat_codes(network, np.concatenate(images)),
+        np.repeat(np.arange(len(crops)), [len(each) for each in images]),
+        np.concatenate([ladders[field].levels for _, field, _, _ in crops]),
+    )
+
+
+def _corners(shape_yx: tuple[int, ...], side: int) -> list[tuple[int, int]]:
+    height, width = shape_yx
+    rows, columns = range(0, height - side + 1, side), range(0, width - side + 1, side)
+    return [(y, x) for y in rows for x in columns]
+
+
+def probe_model(
+    network: DisentangledModel, ladders: Sequence[Ladder], *, seed: int = 0
+) -> dict[Probe, ProbeScore]:
+    """Let classifiers read both codes of a network.
+
+    Parameters
+    ----------
+    network, ladders
+        As for :func:`code_crops`.
+    seed : int
+        Of the classifiers.
+
+    Returns
+    -------
+    dict of str to ProbeScore
+        By kind of classifier.
+    """
+    crops = code_crops(network, ladders)
+    ask = partial(probe_codes, *crops.codes, crops.identities.tolist(), seed=seed)
+    return {kind: ask(kind=kind) for kind in PROBES}

@@ -1,0 +1,68 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from focusfix.metrics.fidelity import psnr
+from focusfix.metrics.ladder import Ladder, run_padded, summarise
+from focusfix.metrics.latent_space import encode_ladder, path_scores
+from focusfix.models.base import Restorer
+from focusfix.models.linear_autoencoder import LinearAutoencoder
+from focusfix.models.registry import build_network, get_entry
+from focusfix.training.evaluation import evaluate
+
+
+def ladders(count: int = 2, size: int = 24) -> list[Ladder]:
+    rng = np.random.default_rng(0)
+    return [
+        Ladder(f"f{i}", (-12.0, -8.0, -4.0, 0.0), rng.random((4, size, size)).astype(np.float32))
+        for i in range(count)
+    ]
+
+
+def tiny(name: str) -> Restorer:
+    torch.manual_seed(0)
+    return build_network(name, get_entry(name).tiny).eval()
+
+
+def test_a_network_that_deblurs_is_scored_at_every_level() -> None:
+    network, fields, done = tiny("multilevel-unet"), ladders(), []
+    scores = evaluate(network, fields, on_progress=done.append)
+    assert scores.paths is None
+    assert scores.probes == {}
+    assert done == [0.5, 1.0]
+    assert Counter(row.method for row in scores.comparisons) == {"model": 8, "doing nothing": 8}
+    (row,) = [
+        r
+        for r in scores.comparisons
+        if (r.field, r.level, r.method) == ("f1", -8.0, "model")
+    ]  # fmt: skip
+    restored = run_padded(network.footprint, network, fields[1].images[1])
+    truth = fields[1].images[3]
+    assert summarise([row]).psnr_db == pytest.approx(psnr(restored, truth, data_range=1.0))
+
+
+def test_a_latent_line_is_scored_as_path_and_as_images() -> None:
+    torch.manual_seed(0)
+    network = LinearAutoencoder(widths=[2, 3]).eval()
+    fields = ladders(3)
+    scores = evaluate(network, fields, with_ssim=False)
+    assert {row.task for row in scores.comparisons} == {
+        "reconstruction",
+        "synthesis",
+        "synthesis of codes",
+        "deblurring",
+    }
+    assert scores.paths is not None
+    expected = path_scores(torch.stack([encode_ladder(network, each) for each in fields]))
+    assert scores.paths.lds.mean == pytest.approx(expected.lds.mean)
+    assert scores.paths.apd_sq.mean == pytest.approx(expected.apd_sq.mean)
+    assert scores.paths.lds.n_fields == 3
+
+
+def test_two_levels_have_no_path() -> None:
+    torch.manual_seed(0)
+    network = LinearAutoencoder(widths=[2, 3]).eval()
+    images = np.random.default_rng(0).random((2, 24, 24)).astype(np.float32)
+    assert evaluate(network, [Ladder("f", (-4.0, 0.0), images)]).paths is None
