@@ -12,8 +12,12 @@ from focusfix.cli.image_pairs import plan_comparisons, plan_inspections
 from focusfix.cli.score_alone import Inspecting, alone_limit_names
 from focusfix.cli.score_distance import read_distances
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
+from focusfix.cli.score_profile import ProfileRun, parse_place
 from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
+from focusfix.cli.sidecar import check_folder
 from focusfix.errors import UsageError
+
+_MOST_PLOTTED = 20
 
 _EXAMPLES = (
     ("an image against the truth", "focusfix score out.tif --reference truth.tif"),
@@ -23,6 +27,8 @@ _EXAMPLES = (
      "focusfix score fixed/ --reference sharp/ --data-range 4095 --format csv > scores.csv"),
     ("stop a script if less than 1 dB was gained",
      "focusfix score out.tif --reference truth.tif --input in.tif --fail-under psnr_gain=1.0"),
+    ("how wide a bead is before and after, and in the truth",
+     "focusfix score out.tif --reference truth.tif --profile 120,88 --profile-plot bead.svg"),
     ("how sharp, fine and noisy images are, without a truth; the best plane of a stack",
      "focusfix score stack.tif"),
 )  # fmt: skip
@@ -60,12 +66,14 @@ def _score_against(reference: Path, options: ScoreOptions, console: Console) -> 
     places = [*sources, reference, *([options.input] if options.input else [])]
     distances = read_distances(places, options.axes, console)
     jobs = plan_comparisons(sources, reference, options.input, distances.in_focus)
-    scoring = Scoring(options, console, jobs, distances)
+    profiles = _plan_profiles(options, len(jobs))
+    scoring = Scoring(options, console, jobs, distances, profiles)
     show = None if options.format == ScoreFormat.JSON else scoring.show
     try:
         process_jobs(jobs, scoring.process, console, show=show)
     finally:
         means = scoring.finish()
+        profiles.save(options.profile_plot)
     return means
 
 
@@ -74,10 +82,30 @@ def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
 
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     jobs = plan_inspections(sources, options.repeat)
-    inspecting = Inspecting(options, console, jobs)
+    profiles = _plan_profiles(options, len(jobs))
+    inspecting = Inspecting(options, console, jobs, profiles)
     show = None if options.format == ScoreFormat.JSON else inspecting.show
-    process_jobs(jobs, inspecting.process, console, show=show)
-    return inspecting.means()
+    try:
+        process_jobs(jobs, inspecting.process, console, show=show)
+    finally:
+        means = inspecting.finish()
+        profiles.save(options.profile_plot)
+    return means
+
+
+def _plan_profiles(options: ScoreOptions, n_images: int) -> ProfileRun:
+    place = parse_place(options.profile) if options.profile is not None else None
+    if options.profile_plot is not None:
+        from focusfix.report.figures import check_figure_name
+
+        check_figure_name(options.profile_plot, "--profile-plot")
+        check_folder(options.profile_plot)
+        if n_images > _MOST_PLOTTED:
+            raise UsageError(
+                f"--profile-plot draws at most {_MOST_PLOTTED} images, not {n_images}.",
+                "Give fewer images; --format csv lists the widths of any number.",
+            )
+    return ProfileRun(place, options.pixel_size_um)
 
 
 def _check_options(options: ScoreOptions) -> None:
@@ -91,8 +119,10 @@ def _check_options(options: ScoreOptions) -> None:
     }
     only_without = {
         "--repeat": options.repeat is not None,
-        "--pixel-size-um": options.pixel_size_um is not None,
+        "--pixel-size-um": options.pixel_size_um is not None and options.profile is None,
     }
+    if options.profile_plot is not None and options.profile is None:
+        raise UsageError("--profile-plot needs a place.", "Give --profile Y,X or Y0,X0:Y1,X1.")
     if options.reference is None and any(only_with.values()):
         name = next(name for name, given in only_with.items() if given)
         raise UsageError(f"{name} needs a reference.", "Give --reference with the true image.")

@@ -11,7 +11,14 @@ from focusfix.cli.files import Record
 from focusfix.cli.image_pairs import Inspection, match_planes, read_intensities
 from focusfix.cli.scales import pixel_range
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
-from focusfix.cli.score_tables import csv_lines, json_value, plane_label
+from focusfix.cli.score_profile import ProfileRun
+from focusfix.cli.score_tables import (
+    csv_lines,
+    json_value,
+    plane_label,
+    width_cells,
+    width_columns,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +47,8 @@ class Inspecting:
         Where the run reports.
     jobs : sequence of Inspection
         All images.
+    profiles : ProfileRun
+        Where widths are measured, if they are.
     records : list of dict
         One for each image that was scored.
     """
@@ -47,6 +56,7 @@ class Inspecting:
     options: ScoreOptions
     console: Console
     jobs: Sequence[Inspection]
+    profiles: ProfileRun
     records: list[Record] = field(default_factory=list)
 
     def process(self, job: Inspection) -> Record:
@@ -65,6 +75,7 @@ class Inspecting:
             readers = [files.enter_context(open_image(path, axes=axes)) for path in paths]
             metadata = readers[0].metadata
             positions = [match_planes(readers[0], each) for each in readers]
+            profiles = self.profiles.start(readers[0])
             planes = []
             with self.console.progress(job.source.name) as advance:
                 for number, plane in enumerate(metadata.planes):
@@ -73,14 +84,18 @@ class Inspecting:
                         for reader, where in zip(readers, positions, strict=True)
                     ]
                     scores = self._score_plane(pixels, metadata)
+                    grey = {"image": pixels[0].mean(axis=-1)}
+                    scores["profile"] = profiles.measure(grey, plane.coordinates)
                     planes.append({"plane": dict(plane.coordinates), **scores})
                     advance((number + 1) / metadata.n_planes)
+        self.profiles.take(profiles, job.source)
         best = _mark_sharpest(planes)
         record = {
             "input": str(job.source),
             "repeat": str(job.repeat) if job.repeat else None,
             "pixel_size_um": self._pixel_size_um(metadata),
             "data_range": self._data_range(metadata),
+            "profile_at": self.profiles.at,
             "sharpest_planes": best,
             "planes": planes,
         }
@@ -92,10 +107,11 @@ class Inspecting:
         first = len(self.records) == 1
         planes = record["planes"]
         if self.options.format == ScoreFormat.CSV:
-            rows: list[list[object]] = [["input", "plane", *_COLUMNS]] if first else []
+            titles = ["input", "plane", *_COLUMNS, *width_columns(planes[0]["profile"])]
+            rows: list[list[object]] = [list(titles)] if first else []
             for plane in planes:
-                label = plane_label(plane["plane"])
-                rows.append([record["input"], label, *(plane[name] for name in _COLUMNS)])
+                cells = (*(plane[name] for name in _COLUMNS), *width_cells(plane["profile"]))
+                rows.append([record["input"], plane_label(plane["plane"]), *cells])
             return csv_lines(rows)
         width = max(_LEAST_LABEL, *(len(str(job.source)) for job in self.jobs))
         lines = [_row("", width, _TITLES)] if first else []
@@ -107,8 +123,10 @@ class Inspecting:
         ]
         return "\n".join(lines)
 
-    def means(self) -> dict[str, float]:
-        """Average what ``--fail-under`` may check, over all planes."""
+    def finish(self) -> dict[str, float]:
+        """Print the widths of all images; average what ``--fail-under`` may check, over planes."""
+        if self.options.format == ScoreFormat.TABLE and (widths := self.profiles.table()):
+            self.console.result(f"\n{widths}")
         values = [
             plane["sharpness"]
             for record in self.records

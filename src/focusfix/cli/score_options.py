@@ -93,6 +93,20 @@ class ScoreOptions(ConsoleOptions, ConfigOptions):
             "for band coherence; by default measured from --input.",
         ),
     ] = None
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Y,X|Y0,X0:Y1,X1",
+            help="Width at half maximum of the bead at a point, along both axes, or of what a line "
+            "crosses; pixels, rows first.",
+        ),
+    ] = None
+    profile_plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg", help="Draw the intensities along these lines; SVG, PNG or PDF."
+        ),
+    ] = None
     format: Annotated[
         ScoreFormat,
         typer.Option(

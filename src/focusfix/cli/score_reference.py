@@ -11,6 +11,7 @@ from focusfix.cli.image_pairs import Comparison, match_planes, read_intensities
 from focusfix.cli.scales import pixel_range
 from focusfix.cli.score_distance import FocusDistances, average_by_distance
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
+from focusfix.cli.score_profile import ProfileRun
 from focusfix.cli.score_tables import (
     column_names,
     csv_lines,
@@ -48,6 +49,8 @@ class Scoring:
         All images.
     distances : FocusDistances
         What is known of their distances from focus.
+    profiles : ProfileRun
+        Where widths are measured, if they are.
     told : set of str
         Kinds of warnings given so far: what is odd about one file mostly is about all.
     records : list of dict
@@ -58,6 +61,7 @@ class Scoring:
     console: Console
     jobs: Sequence[Comparison]
     distances: FocusDistances
+    profiles: ProfileRun
     told: set[str] = field(default_factory=set)
     records: list[Record] = field(default_factory=list)
 
@@ -86,6 +90,7 @@ class Scoring:
             "input": str(job.blurry) if job.blurry else None,
             "data_range": data_range,
             "data_range_from": origin,
+            "profile_at": self.profiles.at,
             **_average([plane["scores"] for plane in planes]),
             "by_distance": average_by_distance(planes),
             "planes": planes,
@@ -120,11 +125,14 @@ class Scoring:
             elif self.options.format == ScoreFormat.TABLE:
                 ranges = sorted({record["data_range"] for record in self.records})
                 self.console.result(summary_table(summary, ranges))
+        if self.options.format == ScoreFormat.TABLE and (widths := self.profiles.table()):
+            self.console.result(f"\n{widths}")
         return dict(means["scores"])
 
     def _score_planes(self, readers: "Sequence[ImageReader]", data_range: float) -> list[Record]:
         image = readers[0]
         positions = [match_planes(image, each) for each in readers]
+        profiles = self.profiles.start(image)
         planes = []
         with self.console.progress(image.path.name) as advance:
             for number, plane in enumerate(image.metadata.planes):
@@ -140,8 +148,10 @@ class Scoring:
                 ]
                 dz_um = self.distances.distance_um(shown[::-1])
                 scores = self._score_plane(pixels, data_range)
+                scores["profile"] = profiles.measure(_by_role(pixels), plane.coordinates)
                 planes.append({"plane": dict(plane.coordinates), "dz_um": dz_um, **scores})
                 advance((number + 1) / image.metadata.n_planes)
+        self.profiles.take(profiles, readers[1].path)
         return planes
 
     def _score_plane(self, pixels: "Sequence[np.ndarray]", data_range: float) -> Record:
@@ -247,6 +257,13 @@ def _average(scores: Sequence[dict[str, float]]) -> Record:
 
     means, left_out = mean_scores(scores)
     return {"scores": means, "left_out": left_out}
+
+
+def _by_role(pixels: "Sequence[np.ndarray]") -> "dict[str, np.ndarray]":
+    """Name images, given as output, reference and maybe input; the reference last. Grey."""
+    grey = [each.mean(axis=-1) for each in pixels]
+    before = {"input": grey[2]} if len(grey) > 2 else {}
+    return {"output": grey[0], **before, "reference": grey[1]}
 
 
 def _check_range(reference: "ImageReader", pixels: "np.ndarray", data_range: float) -> None:

@@ -144,6 +144,7 @@ def csv_rows(record: Record) -> list[list[object]]:
             record["data_range"],
             *(plane["lost_band_per_px"] or (None, None)),
             *plane["scores"].values(),
+            *width_cells(plane["profile"]),
         ]
         for plane in record["planes"]
     ]
@@ -153,8 +154,51 @@ def csv_titles(record: Record) -> list[str]:
     """Name the columns of such rows."""
     return [
         "output", "reference", "input", "plane", "dz_um", "data_range", "band_from_per_px",
-        "band_to_per_px", *record["scores"],
+        "band_to_per_px", *record["scores"], *width_columns(record["planes"][0]["profile"]),
     ]  # fmt: skip
+
+
+def width_table(at: str, profiles: Sequence[tuple[str, Record]]) -> str:
+    """Lay out widths: a row for each plane and direction, a column for each role.
+
+    Parameters
+    ----------
+    at : str
+        Where they were measured.
+    profiles : sequence of (str, dict)
+        Names of planes, with widths by direction and role as ``fwhm_px`` and ``fwhm_um``.
+
+    Returns
+    -------
+    str
+        In micrometres if all that is known in pixels is known in micrometres, too.
+    """
+    pairs = [pair for _, profile in profiles for pair in zip(*_widths(profile), strict=True)]
+    unit = "um" if all(math.isnan(px) or not math.isnan(um) for um, px in pairs) else "px"
+    roles = list(next(iter(profiles[0][1]["fwhm_px"].values())))
+    rows = [
+        (label, direction, *(_number(found[role], 3) for role in roles))
+        for label, profile in profiles
+        for direction, found in profile[f"fwhm_{unit}"].items()
+    ]
+    return format_table((f"FWHM ({unit}) at {at}", "along", *roles), rows)
+
+
+def width_columns(profile: Record | None) -> list[str]:
+    """Name the columns of widths: of the image itself without a role, of others with it."""
+    if profile is None:
+        return []
+    return [
+        f"fwhm_{direction}_{unit}{'' if number == 0 else f'_{role}'}"
+        for unit in ("um", "px")
+        for direction, found in profile[f"fwhm_{unit}"].items()
+        for number, role in enumerate(found)
+    ]
+
+
+def width_cells(profile: Record | None) -> list[float]:
+    """List the widths in the order of such columns."""
+    return [width for widths in _widths(profile) for width in widths] if profile else []
 
 
 def json_value(value: Any) -> Any:
@@ -180,3 +224,12 @@ def _left_out(averages: Record) -> str:
     """Say how many planes are identical to their reference, which no mean survives."""
     infinite = averages["left_out"].get("psnr", 0)
     return f"; {infinite} infinite PSNR left out" if infinite else ""
+
+
+def _widths(profile: Record) -> tuple[list[float], list[float]]:
+    """List the widths of a plane in micrometres and in pixels, in the same order."""
+    in_um, in_px = (
+        [width for found in profile[name].values() for width in found.values()]
+        for name in ("fwhm_um", "fwhm_px")
+    )
+    return in_um, in_px
