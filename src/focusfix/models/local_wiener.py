@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
+from focusfix.models.radial_filter import RadialFilter, with_margin
 from focusfix.models.reach import Span, join
-from focusfix.models.rings import node_matrix, ring_matrix, support_window, taper_window
+from focusfix.models.rings import ring_matrix, taper_window
 
 _POWER_FLOOR = 1e-8
 _SCALES = (1, 2)
@@ -53,8 +54,6 @@ class LocalWiener(nn.Module):
     feature_spread: Tensor
     rings: Tensor
     taper: Tensor
-    nodes: Tensor
-    support: Tensor
 
     def __init__(
         self, *, outputs: int, rank: int, hidden: int, window_px: int, support_px: int
@@ -74,8 +73,7 @@ class LocalWiener(nn.Module):
         nn.init.zeros_(self.coefficients.bias)  # type: ignore[arg-type]
         self.register_buffer("rings", ring_matrix(window_px), persistent=False)
         self.register_buffer("taper", taper_window(window_px), persistent=False)
-        self.register_buffer("nodes", node_matrix(support_px), persistent=False)
-        self.register_buffer("support", support_window(support_px), persistent=False)
+        self.radial = RadialFilter(support_px)
 
     @property
     def hop_px(self) -> int:
@@ -136,7 +134,7 @@ class LocalWiener(nn.Module):
         powers = []
         for scaled, scale in self._scaled(image):
             hop, cut = self.hop_px // scale, (margin_px - around_px) // scale
-            windowed = _with_margin(scaled, cut, (self.window_px - hop) // 2)
+            windowed = with_margin(scaled, cut, (self.window_px - hop) // 2)
             powers.append(self._ring_powers(windowed, hop))
         near = torch.cat(powers, dim=1)
         around = F.avg_pool2d(near, 3, stride=1, padding=1, count_include_pad=False)
@@ -215,63 +213,19 @@ class LocalWiener(nn.Module):
         mixed = self.profiles + weights @ self.basis
         return torch.cat([torch.ones_like(mixed[..., :1]), mixed], dim=-1)
 
-    def filter_of(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Make the finite filter of one radial gain.
-
-        Parameters
-        ----------
-        gains : Tensor, shape (support_px,)
-            At frequencies above zero, up to 1/2 cycle per pixel.
-        at_zero : float
-            At zero frequency, where the cut to the support changes nothing.
-
-        Returns
-        -------
-        Tensor, shape (2 * support_px - 1, 2 * support_px - 1)
-        """
-        side = 2 * self.support_px
-        values = torch.cat([gains.new_full((1,), at_zero), gains])
-        transfer = (self.nodes @ values).reshape(side, self.support_px + 1)
-        cut = torch.fft.fftshift(torch.fft.irfft2(transfer, (side, side)))[1:, 1:] * self.support
-        kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
-        return kernel
-
     def _filter(self, image: Tensor, cells: Tensor, margin_px: int, ring: int) -> Tensor:
         """Mix convolutions of the image without its margin; cells reach a ring beyond the rest."""
-        padded = _with_margin(image, margin_px, self.support_px)
-        spectrum, grid = torch.fft.rfft2(padded), padded.shape[-2:]
-        waves = [self._waves(grid[0], grid[0]), self._waves(grid[1], grid[1] // 2 + 1)]
-
-        def convolved(gains: Tensor, at_zero: float) -> Tensor:
-            quarter = self.filter_of(gains, at_zero)[self.support_px - 1 :, self.support_px - 1 :]
-            response = waves[0] @ quarter @ waves[1].T
-            return cut_margin(torch.fft.irfft2(spectrum * response, grid), self.support_px)
-
-        results = [convolved(profile, 1.0) for profile in self.profiles]
+        prepared = self.radial.prepare(with_margin(image, margin_px, self.support_px))
+        results = [prepared.convolved(profile, 1.0) for profile in self.profiles]
         for index, member in enumerate(self.basis):
-            change = convolved(member, 0.0)
+            change = prepared.convolved(member, 0.0)
             weights = self._enlarged(cells[:, index :: self.rank], ring)
             for output in range(self.outputs):
                 results[output] = results[output] + weights[:, output : output + 1] * change
         return torch.cat(results, dim=1)
-
-    def _waves(self, side: int, count: int) -> Tensor:
-        """Return the cosines that turn one half of an even filter into its transfer."""
-        frequencies = torch.arange(count, dtype=torch.float64, device=self.basis.device) / side
-        places = torch.arange(self.support_px, dtype=torch.float64, device=self.basis.device)
-        waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
-        waves[:, 0] = 1
-        return waves.to(self.basis.dtype)
 
     def _enlarged(self, cells: Tensor, ring: int) -> Tensor:
         """Interpolate from neighbourhoods to pixels, and leave out those of the outer ring."""
         times = self.hop_px
         pixels = F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
         return cut_margin(pixels, ring * times)
-
-
-def _with_margin(image: Tensor, cut_px: int, margin_px: int) -> Tensor:
-    """Leave out the outermost pixels and add a margin: these pixels, as far as they go."""
-    if cut_px >= margin_px:
-        return cut_margin(image, cut_px - margin_px)
-    return F.pad(image, (margin_px - cut_px,) * 4, mode="replicate")

@@ -101,9 +101,10 @@ class WienerUNet(Restorer):
     def footprint(self) -> Footprint:
         """Reach and stride, traced layer by layer."""
         stride = self.filters.hop_px
-        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
+        return Footprint(reach_px=farthest_reach(self.input_span, stride), stride_px=stride)
 
-    def _input_span(self, output: Span) -> Span:
+    def input_span(self, output: Span) -> Span:
+        """Trace restored pixels back to the image."""
         pixels, code = self.finish.input_spans(output)
         return join(self.filters.input_span(pixels), self.filters.code_span(code))
 
@@ -123,12 +124,29 @@ class WienerUNet(Restorer):
 
     def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
         """Restore all but the margin, most of which only the filters need; see the base class."""
-        check_image(image, channels=1, stride_px=self.filters.hop_px)
         cut = max(margin_px - self._finish_halo_px, 0)
-        filtered, code = self.filters(image, cut)
-        images = torch.cat([cut_margin(image, cut), filtered], dim=1)
-        restored: Tensor = filtered[:, :1] + self.finish(images, code)
-        return cut_margin(restored, margin_px - cut)
+        return cut_margin(self.restore_and_read(image, cut)[0], margin_px - cut)
+
+    def restore_and_read(self, image: Tensor, margin_px: int = 0) -> tuple[Tensor, Tensor]:
+        """Restore a batch of images, and return what was read of their blur, too.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            As for :meth:`forward`.
+        margin_px : int
+            Pixels on every side that the filters alone see; a multiple of the stride.
+
+        Returns
+        -------
+        restored : Tensor, shape (N, 1, Y - 2 * margin_px, X - 2 * margin_px)
+        code : Tensor, shape (N, hidden, (Y - 2 * margin_px) / hop, (X - 2 * margin_px) / hop)
+            Of the power spectrum of every neighbourhood.
+        """
+        check_image(image, channels=1, stride_px=self.filters.hop_px)
+        filtered, code = self.filters(image, margin_px)
+        images = torch.cat([cut_margin(image, margin_px), filtered], dim=1)
+        return filtered[:, :1] + self.finish(images, code), code
 
     @property
     def _finish_halo_px(self) -> int:

@@ -1,0 +1,92 @@
+r"""Tell the blur radius of every neighbourhood from the code of its power spectrum.
+
+The code (:class:`~focusfix.models.local_wiener.LocalWiener`) was made to choose filters; two more
+layers turn it into a radius and a spread. Readings of 5 x 5 neighbourhoods are averaged, each
+weighed by :math:`1 / \sigma^2`. Regression pulls readings towards those that are frequent; a
+monotone calibration, fitted on known blur, pulls them back.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from focusfix.models.reach import Span
+
+FARTHEST_PX = 48.0
+"""Blur radii are told up to this one; pixels."""
+
+KNOTS = 17
+_UNIT_PX = 10.0
+_AROUND = 2
+_LOG_SPREADS = (-5.0, 2.0)
+
+
+class BlurReading(nn.Module):
+    """A radius and its spread for every neighbourhood.
+
+    Parameters
+    ----------
+    code_width : int
+        Channels of the code.
+    hidden : int
+        Channels between the two layers.
+
+    Attributes
+    ----------
+    calibration : Tensor, shape (17,)
+        What readings of 0, 3, 6, ... 48 pixels stand for; ascending; pixels.
+    """
+
+    calibration: Tensor
+
+    def __init__(self, code_width: int, hidden: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(code_width, hidden, 1)
+        self.second = nn.Conv2d(hidden, 2, 1)
+        self.register_buffer("calibration", torch.linspace(0, FARTHEST_PX, KNOTS))
+
+    def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Read blur radii.
+
+        Parameters
+        ----------
+        code : Tensor, shape (N, code_width, Y, X)
+            Of the neighbourhoods.
+
+        Returns
+        -------
+        radius_px : Tensor, shape (N, 1, Y, X)
+            Of the disc whose transfer falls to one half where that of the blur does; 0 to 48.
+        spread_px : Tensor, shape (N, 1, Y, X)
+            Expected absolute error of a single neighbourhood, averaged like the radii.
+        """
+        radius, spread = self.read(code)
+        weights = spread.square().reciprocal()
+        total = _mean_around(weights)
+        return (
+            self.calibrated(_mean_around(radius * weights) / total),
+            _mean_around(spread * weights) / total,
+        )
+
+    def read(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """Read each neighbourhood on its own, before averaging and calibration; as above."""
+        radius, log_spread = self.second(F.relu(self.first(code))).chunk(2, dim=1)
+        low, high = _LOG_SPREADS
+        return _UNIT_PX * radius, _UNIT_PX * torch.exp(log_spread.clamp(low, high))
+
+    def calibrated(self, radius_px: Tensor) -> Tensor:
+        """Map readings to what they stand for, piecewise linearly; any shape."""
+        place = (radius_px / FARTHEST_PX * (KNOTS - 1)).clamp(0, KNOTS - 1 - 1e-4)
+        below = place.detach().long()
+        left, right = self.calibration[below], self.calibration[below + 1]
+        return left + (place - below) * (right - left)
+
+    @staticmethod
+    def code_span(cells: Span) -> Span:
+        """Trace readings back to codes."""
+        return cells.before_convolution(_AROUND)
+
+
+def _mean_around(cells: Tensor) -> Tensor:
+    side = 2 * _AROUND + 1
+    return F.avg_pool2d(cells, side, stride=1, padding=_AROUND, count_include_pad=False)

@@ -1,0 +1,204 @@
+r"""A latent line that keeps detail: content, weighed by how sharp it is.
+
+A :class:`~focusfix.models.wiener_unet.WienerUNet` estimates what the field looks like in focus,
+:math:`s`, and reads the blur radius :math:`r` from local power spectra. The code holds, pixel by
+pixel, sharpness and content weighed by it,
+
+.. math:: z = (w,\ w s), \qquad w = 1 - r / R,
+
+so that the codes of one field at all its blur levels lie on the line through :math:`(1, s)` and the
+origin, evenly spaced where blur is, and the direction of a code is its content. Decoding divides,
+and blurs the content by the radius that the sharpness stands for:
+
+.. math:: D(z) = h_{R (1 - z_0)} * (z_1 / z_0)
+
+In a mixture of two codes the sharper image counts for more, in proportion to its sharpness.
+Extrapolated to :math:`z_0 = 1`, where nothing is blurred, a mixture is the estimate in focus.
+
+What reconstruction loses (noise, and detail that the estimate does not explain) is not lost in
+synthesis: the residuals :math:`x - D(E(x))` of both ends are mixed like the codes, so that alpha 1
+and 0 give back the images themselves. Extrapolation would amplify residuals and leaves them out.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from focusfix.footprint import Footprint
+from focusfix.latent.line import extrapolate_latents, interpolate_latents
+from focusfix.models.base import LatentLineModel, check_image, check_integer
+from focusfix.models.blur_ladder import BlurLadder
+from focusfix.models.blur_reading import FARTHEST_PX, BlurReading
+from focusfix.models.reach import Span, farthest_reach, join
+from focusfix.models.wiener_unet import WienerUNet
+
+LEAST_SHARPNESS = 0.02
+"""Sharpness that codes of the blurriest images have; keeps their content readable."""
+
+
+class LatentLine(LatentLineModel):
+    """Code images as content and sharpness; move along the line between two codes.
+
+    Parameters
+    ----------
+    widths, blocks, rank, hidden, window_px, support_px
+        As for :class:`~focusfix.models.wiener_unet.WienerUNet`, which estimates the content;
+        ``support_px`` is also half the side of the blurring filters.
+    reading_hidden : int
+        Channels of the layer that reads blur radii.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int] = (32, 64, 96),
+        blocks: int = 1,
+        rank: int = 24,
+        hidden: int = 256,
+        window_px: int = 96,
+        support_px: int = 80,
+        reading_hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        check_integer("reading_hidden", reading_hidden, 1024)
+        self.content = WienerUNet(
+            widths=widths,
+            blocks=blocks,
+            rank=rank,
+            hidden=hidden,
+            window_px=window_px,
+            support_px=support_px,
+        )
+        self.reading = BlurReading(hidden, reading_hidden)
+        self.ladder = BlurLadder(support_px)
+        self.hyperparameters = {
+            **self.content.hyperparameters,
+            "reading_hidden": reading_hidden,
+        }
+
+    @property
+    def footprint(self) -> Footprint:
+        """Reach and stride, traced layer by layer; for codes that were moved as well."""
+        stride = self.content.footprint.stride_px
+        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
+
+    def _input_span(self, output: Span) -> Span:
+        pixels = join(output, self.ladder.input_span(output))
+        cells = pixels.before_bilinear_enlarging(self.content.footprint.stride_px)
+        read = self.content.filters.code_span(self.reading.code_span(cells))
+        return join(self.content.input_span(pixels), read)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Turn images into codes.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            Intensities scaled to a nominal [0, 1]; Y and X are multiples of the stride.
+
+        Returns
+        -------
+        Tensor, shape (N, 2, Y, X)
+            Sharpness, 0.02 to 1, and content weighed by it.
+
+        Raises
+        ------
+        ValueError
+            If the number of channels or the size does not fit.
+        """
+        check_image(image, channels=1, stride_px=self.content.footprint.stride_px)
+        content, code = self.content.restore_and_read(image)
+        radius, _ = self.reading(code)
+        sharpness = (1 - radius / FARTHEST_PX).clamp_min(LEAST_SHARPNESS)
+        weight = F.interpolate(
+            sharpness,
+            scale_factor=float(self.content.footprint.stride_px),
+            mode="bilinear",
+            align_corners=False,
+        )
+        return torch.cat([weight, weight * content], dim=1)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Turn codes into images.
+
+        Parameters
+        ----------
+        code : Tensor, shape (N, 2, Y, X)
+            Codes of :meth:`encode`, or points on the lines through them.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+            Images on the nominal scale; sharpness beyond 1 counts as 1.
+
+        Raises
+        ------
+        ValueError
+            If the number of channels does not fit.
+        """
+        check_image(code, channels=2, stride_px=1)
+        weight, weighed = code.chunk(2, dim=1)
+        content = weighed / weight.clamp_min(LEAST_SHARPNESS)
+        blurred: Tensor = self.ladder(content, FARTHEST_PX * (1 - weight.clamp(0, 1)))
+        return blurred
+
+    def interpolate_images(
+        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+    ) -> Tensor:
+        """Synthesise the image between two of one field, with the residuals of both; see base."""
+        images = torch.cat([sharper, blurrier])
+        codes = self.encode(images)
+        residuals = (images - self.decode(codes)).chunk(2)
+        mixed = self.decode(interpolate_latents(*codes.chunk(2), alpha=alpha))
+        return mixed + interpolate_latents(*residuals, alpha=alpha)
+
+    def extrapolate_images(
+        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+    ) -> Tensor:
+        """Continue the line through two images of one field to the focal plane; see base."""
+        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
+        return self.decode(extrapolate_latents(*codes, alpha=alpha))
+
+    def read_blur(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Tell how far out of focus each neighbourhood is.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        radius_px, spread_px : Tensor, shape (N, 1, Y / stride, X / stride)
+            Blur radius and its expected error; see
+            :class:`~focusfix.models.blur_reading.BlurReading`.
+        """
+        check_image(image, channels=1, stride_px=self.content.footprint.stride_px)
+        filters = self.content.filters
+        radius, spread = self.reading(filters.read(filters.measure(image)))
+        return radius, spread
+
+    def best_alpha(self, sharper: Tensor, blurrier: Tensor) -> float:
+        r"""Tell the alpha at which extrapolation ends in focus, where sharpness is 1.
+
+        .. math:: \alpha = \frac{w_b - w_c}{1 - w_c}
+
+        Parameters
+        ----------
+        sharper, blurrier : Tensor, shape (N, 1, Y, X)
+            As for :meth:`extrapolate_images`.
+
+        Returns
+        -------
+        float
+            In (0, 1]; 0.02 at least. 1 where the sharper image is in focus already, or is not
+            the sharper one.
+        """
+        radii = [self.read_blur(image)[0].mean() for image in (sharper, blurrier)]
+        weights = [(1 - float(radius) / FARTHEST_PX) for radius in radii]
+        if weights[0] <= weights[1]:
+            return 1.0
+        alpha = (weights[0] - weights[1]) / (1 - weights[1])
+        return min(max(alpha, LEAST_SHARPNESS), 1.0)

@@ -1,0 +1,101 @@
+"""Convolution with filters that are given by a gain for every ring of frequencies."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from focusfix.models.base import cut_margin
+from focusfix.models.rings import node_matrix, support_window
+
+
+class RadialFilter(nn.Module):
+    """Turns radial gains into filters of finite support, and convolves images with them.
+
+    Parameters
+    ----------
+    support_px : int
+        Half the side of the filters; gains are given at as many rings, at multiples of
+        1 / (2 * support_px) cycles per pixel.
+    """
+
+    nodes: Tensor
+    support: Tensor
+
+    def __init__(self, support_px: int) -> None:
+        super().__init__()
+        self.support_px = support_px
+        self.register_buffer("nodes", node_matrix(support_px), persistent=False)
+        self.register_buffer("support", support_window(support_px), persistent=False)
+
+    def kernel(self, gains: Tensor, at_zero: float) -> Tensor:
+        """Make the finite filter of one radial gain.
+
+        Parameters
+        ----------
+        gains : Tensor, shape (support_px,)
+            At frequencies above zero, up to 1/2 cycle per pixel.
+        at_zero : float
+            At zero frequency, where the cut to the support changes nothing.
+
+        Returns
+        -------
+        Tensor, shape (2 * support_px - 1, 2 * support_px - 1)
+        """
+        side = 2 * self.support_px
+        values = torch.cat([gains.new_full((1,), at_zero), gains])
+        transfer = (self.nodes @ values).reshape(side, self.support_px + 1)
+        cut = torch.fft.fftshift(torch.fft.irfft2(transfer, (side, side)))[1:, 1:] * self.support
+        kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
+        return kernel
+
+    def prepare(self, image: Tensor) -> "PreparedImage":
+        """Transform images (N, 1, Y, X) that have a margin of ``support_px`` on every side."""
+        return PreparedImage(self, image)
+
+
+class PreparedImage:
+    """Images that are convolved with one filter after the other, transformed once.
+
+    Parameters
+    ----------
+    filters : RadialFilter
+        Makes the filters.
+    padded : Tensor, shape (N, 1, Y + 2 * support_px, X + 2 * support_px)
+        Images with their margin.
+    """
+
+    def __init__(self, filters: RadialFilter, padded: Tensor) -> None:
+        self._filters = filters
+        self._grid = padded.shape[-2:]
+        self._spectrum = torch.fft.rfft2(padded)
+        rows, columns = self._grid
+        self._waves = [self._cosines(rows, rows), self._cosines(columns, columns // 2 + 1)]
+
+    def convolved(self, gains: Tensor, at_zero: float) -> Tensor:
+        """Convolve with the filter of radial gains, as for :meth:`RadialFilter.kernel`.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+        """
+        middle = self._filters.support_px - 1
+        quarter = self._filters.kernel(gains, at_zero)[middle:, middle:]
+        response = self._waves[0] @ quarter @ self._waves[1].T
+        result = torch.fft.irfft2(self._spectrum * response, self._grid)
+        return cut_margin(result, self._filters.support_px)
+
+    def _cosines(self, side: int, count: int) -> Tensor:
+        """Return the cosines that turn one half of an even filter into its transfer."""
+        table = self._filters.nodes
+        frequencies = torch.arange(count, dtype=torch.float64, device=table.device) / side
+        places = torch.arange(self._filters.support_px, dtype=torch.float64, device=table.device)
+        waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
+        waves[:, 0] = 1
+        return waves.to(table.dtype)
+
+
+def with_margin(image: Tensor, cut_px: int, margin_px: int) -> Tensor:
+    """Leave out the outermost pixels and add a margin: these pixels, as far as they go."""
+    if cut_px >= margin_px:
+        return cut_margin(image, cut_px - margin_px)
+    return F.pad(image, (margin_px - cut_px,) * 4, mode="replicate")
