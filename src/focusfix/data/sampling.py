@@ -1,25 +1,15 @@
-"""From focal series to training crops: splits without shared fields, pairs drawn by number."""
+"""From focal series to training, validation and test: no two splits share a field."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
-import numpy.typing as npt
 
 from focusfix.data.focus_series import FocusSeries
 from focusfix.data.layouts import natural_order
-from focusfix.data.planes import PlaneStore
-from focusfix.data.samples import CropPair, FloatArray
-from focusfix.data.series_scale import FittedSeries
 from focusfix.errors import InputError, UsageError
 
 SplitBy = Literal["auto", "field", "well"]
 SplitOrder = Literal["shuffle", "plate-order"]
-
-_PLACES_TRIED = 3
-_LOOK_EVERY_PX = 4
 
 
 def assign_splits(
@@ -136,114 +126,3 @@ def split_series(
         order=order,
     )
     return {field: splits[group] for field, group in group_of.items()}
-
-
-@dataclass(frozen=True)
-class _Crop:
-    """Where a crop lies and how it is turned."""
-
-    rows: slice
-    columns: slice
-    quarter_turns: int
-    mirrored: bool
-
-
-class PairSampler:
-    """Draw crops of focal series, each from its own number alone.
-
-    Parameters
-    ----------
-    series : sequence of FittedSeries
-        Fields to draw from, all alike; at least one.
-    planes : PlaneStore
-        Reads them.
-    crop_px : int
-        Side of the square crops; pixels, at most the shorter side of every plane.
-    in_focus_share : float
-        Share of crops whose input is the in-focus plane itself, so that sharp images come back
-        unharmed; 0 to 1.
-    seed : sequence of int
-        Numbers that, with that of the crop, decide everything that is drawn.
-
-    Raises
-    ------
-    InputError
-        If a plane is smaller than a crop.
-    """
-
-    def __init__(
-        self,
-        series: Sequence[FittedSeries],
-        planes: PlaneStore,
-        *,
-        crop_px: int,
-        in_focus_share: float,
-        seed: Sequence[int],
-    ) -> None:
-        for each in series:
-            height, width = each.series.shape_yx
-            if min(height, width) < crop_px:
-                raise InputError(
-                    f"{each.series.planes[0].path} is {height} x {width} pixels, smaller than a "
-                    f"crop of {crop_px} x {crop_px}.",
-                    "Give a smaller --crop-size.",
-                )
-        self.series = tuple(series)
-        self.planes = planes
-        self.crop_px = crop_px
-        self.in_focus_share = in_focus_share
-        self.seed = tuple(seed)
-
-    def pair(self, index: int) -> CropPair:
-        """Draw the crop that belongs to a number.
-
-        Parameters
-        ----------
-        index : int
-            Any number >= 0.
-
-        Returns
-        -------
-        CropPair
-            Input and truth are cut, mirrored and turned alike.
-        """
-        rng = np.random.default_rng([*self.seed, index])
-        fitted = self.series[rng.integers(len(self.series))]
-        series = fitted.series
-        others = [level for level in series.z_levels if level != fitted.focal_level]
-        level = others[rng.integers(len(others))]
-        if rng.random() < self.in_focus_share:
-            level = fitted.focal_level
-        sample = int(rng.integers(series.samples))
-        crop, focal_window = self._place(fitted, sample, rng)
-        window = focal_window
-        if level != fitted.focal_level:
-            source = series.plane_at(level)
-            window = self.planes.read(source, crop.rows, crop.columns)[..., sample]
-        return CropPair(_finish(window, fitted, crop), _finish(focal_window, fitted, crop))
-
-    def _place(
-        self, fitted: FittedSeries, sample: int, rng: np.random.Generator
-    ) -> tuple[_Crop, npt.NDArray[np.generic]]:
-        """Choose the liveliest of three places, and return it with what is there in focus.
-
-        Empty background teaches little.
-        """
-        height, width = fitted.series.shape_yx
-        source = fitted.series.plane_at(fitted.focal_level)
-        seen = []
-        for _ in range(_PLACES_TRIED):
-            y = int(rng.integers(height - self.crop_px + 1))
-            x = int(rng.integers(width - self.crop_px + 1))
-            place = slice(y, y + self.crop_px), slice(x, x + self.crop_px)
-            window = self.planes.read(source, *place)[..., sample]
-            thinned = window[::_LOOK_EVERY_PX, ::_LOOK_EVERY_PX].astype(np.float32)
-            seen.append((float(thinned.std()), place, window))
-        _, place, window = max(seen, key=lambda each: each[0])
-        return _Crop(*place, int(rng.integers(4)), bool(rng.random() < 0.5)), window
-
-
-def _finish(window: npt.NDArray[np.generic], fitted: FittedSeries, crop: _Crop) -> FloatArray:
-    """Scale a window as its field, and turn it as its crop."""
-    turned = np.rot90(fitted.scale.apply(window), crop.quarter_turns)
-    return np.ascontiguousarray(turned[:, ::-1] if crop.mirrored else turned)

@@ -5,6 +5,7 @@ drawn before, on any machine and in any order.
 """
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from focusfix.data.spectra import from_spectrum, transfer_function
 from focusfix.optics import FloatArray, OpticsSettings, blur_radius_px, defocus_psf
 
-_MARGIN_PX = 48
-_BANK_PSF_PX = 2 * _MARGIN_PX + 1
+MARGIN_PX = 48
+PSF_PX = 2 * MARGIN_PX + 1
 
 
 class SimulationSettings(BaseModel):
@@ -117,11 +119,20 @@ class DefocusSimulator:
             raise ValueError("DefocusSimulator needs planes, and one weight for each")
         self.settings = settings
         self.seed = seed
-        self.field_px = settings.crop_px + 2 * _MARGIN_PX
+        self.field_px = settings.crop_px + 2 * MARGIN_PX
         self.planes = [_at_least(plane, self.field_px) for plane in planes]
         self.shares = np.asarray(weights, dtype=np.float64) / float(np.sum(weights))
-        rng = np.random.default_rng([seed, 0])
-        self.bank = [self._draw_blur(rng) for _ in range(settings.optics_bank)]
+        self._bank: list[Blur] = []
+        self._lock = threading.Lock()
+
+    @property
+    def bank(self) -> list[Blur]:
+        """The microscopes of the pairs; computed when the first one is asked for."""
+        with self._lock:
+            if not self._bank:
+                rng = np.random.default_rng([self.seed, 0])
+                self._bank = [self._draw_blur(rng) for _ in range(self.settings.optics_bank)]
+        return self._bank
 
     def pair(self, index: int) -> Pair:
         """Draw the pair that belongs to a number.
@@ -136,7 +147,7 @@ class DefocusSimulator:
         Pair
         """
         whole = self.periodic_pair(index)
-        window = slice(_MARGIN_PX, -_MARGIN_PX)
+        window = slice(MARGIN_PX, -MARGIN_PX)
         return Pair(
             whole.out_of_focus[window, window], whole.in_focus[window, window], whole.radius_px
         )
@@ -157,23 +168,34 @@ class DefocusSimulator:
         Pair
             Arrays of shape (F, F), F = crop_px + 96.
         """
-        rng = np.random.default_rng([self.seed, 1, index])
-        blur = self.bank[rng.integers(len(self.bank))]
-        structure = np.fft.rfft2(self._object(rng))
-        blurred = _inverse(structure * blur.out_of_focus)
-        sharp = _inverse(structure * blur.in_focus)
+        rng = self._generator(index)
+        blur = self._draw_from_bank(rng)
+        structure = np.fft.rfft2(self.draw_object(rng))
+        blurred = from_spectrum(structure * blur.out_of_focus)
+        sharp = from_spectrum(structure * blur.in_focus)
         if rng.random() < self.settings.haze_share:
             blurred, sharp = self._add_haze(blurred, sharp, rng)
         return self._expose(blurred, sharp, blur.radius_px, rng)
 
-    def _object(self, rng: np.random.Generator) -> FloatArray:
+    def blur_of(self, index: int) -> Blur:
+        """Tell the blur of the pair that belongs to a number, without drawing the pair."""
+        return self._draw_from_bank(self._generator(index))
+
+    def _generator(self, index: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, 1, index])
+
+    def _draw_from_bank(self, rng: np.random.Generator) -> Blur:
+        return self.bank[rng.integers(len(self.bank))]
+
+    def draw_object(self, rng: np.random.Generator) -> FloatArray:
+        """Cut the liveliest of three places from a sharp plane; sides of ``field_px``."""
         plane = self.planes[rng.choice(len(self.planes), p=self.shares)]
         best = None
         for _ in range(3):  # empty background teaches little: keep the liveliest of three places
             y = rng.integers(plane.shape[0] - self.field_px + 1)
             x = rng.integers(plane.shape[1] - self.field_px + 1)
             field = plane[y : y + self.field_px, x : x + self.field_px]
-            inner = field[_MARGIN_PX:-_MARGIN_PX:4, _MARGIN_PX:-_MARGIN_PX:4]
+            inner = field[MARGIN_PX:-MARGIN_PX:4, MARGIN_PX:-MARGIN_PX:4]
             liveliness = float(inner.std())
             if best is None or liveliness > best[0]:
                 best = (liveliness, field)
@@ -185,11 +207,11 @@ class DefocusSimulator:
     def _add_haze(
         self, blurred: FloatArray, sharp: FloatArray, rng: np.random.Generator
     ) -> tuple[FloatArray, FloatArray]:
-        other = np.fft.rfft2(self._object(rng)) * rng.uniform(0.05, 0.6)
+        other = np.fft.rfft2(self.draw_object(rng)) * rng.uniform(0.05, 0.6)
         near, far = (self.bank[i] for i in rng.integers(len(self.bank), size=2))
         return (
-            blurred + _inverse(other * near.out_of_focus),
-            sharp + _inverse(other * far.out_of_focus),
+            blurred + from_spectrum(other * near.out_of_focus),
+            sharp + from_spectrum(other * far.out_of_focus),
         )
 
     def _expose(
@@ -206,8 +228,8 @@ class DefocusSimulator:
         read_noise = rng.uniform(1.0, 6.0)
         spread = np.sqrt(expected + read_noise**2)
         noisy = expected + spread * rng.standard_normal(expected.shape, dtype=np.float32)
-        window = slice(_MARGIN_PX, -_MARGIN_PX)
-        offset, scale = _display_scale(
+        window = slice(MARGIN_PX, -MARGIN_PX)
+        offset, scale = draw_display_scale(
             noisy[window, window], float(np.median(spread[::8, ::8])), rng
         )
         return Pair(
@@ -217,16 +239,17 @@ class DefocusSimulator:
         )
 
     def _draw_blur(self, rng: np.random.Generator) -> Blur:
-        optics, dz_um = self._draw_optics(rng)
+        optics, dz_um = self.draw_optics(rng)
         if rng.random() < self.settings.in_focus_share:
             dz_um = rng.uniform(-0.3, 0.3) * depth_of_field_um(optics)
         return Blur(
-            _transfer(defocus_psf(optics, dz_um, _BANK_PSF_PX), self.field_px),
-            _transfer(defocus_psf(optics, 0.0, _BANK_PSF_PX), self.field_px),
+            transfer_function(defocus_psf(optics, dz_um, PSF_PX), self.field_px),
+            transfer_function(defocus_psf(optics, 0.0, PSF_PX), self.field_px),
             blur_radius_px(optics, dz_um),
         )
 
-    def _draw_optics(self, rng: np.random.Generator) -> tuple[OpticsSettings, float]:
+    def draw_optics(self, rng: np.random.Generator) -> tuple[OpticsSettings, float]:
+        """Draw a microscope, and a distance from focus in micrometres."""
         if rng.random() < self.settings.screening_share:
             optics = OpticsSettings(
                 numerical_aperture=rng.uniform(0.45, 0.75),
@@ -255,24 +278,13 @@ def depth_of_field_um(optics: OpticsSettings) -> float:
     return optics.refractive_index * optics.wavelength_um / optics.numerical_aperture**2
 
 
-def _display_scale(
+def draw_display_scale(
     noisy: FloatArray, noise: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Scale as at run time, where the percentiles are those of the whole image, not of a crop."""
     low, high = np.percentile(noisy[::4, ::4], [0.1, 99.9])
     scale = max(float(high - low), 12 * noise) * math.exp(rng.uniform(-0.3, 0.7))
     return float(low) - rng.uniform(-0.03, 0.08) * scale, scale
-
-
-def _transfer(psf: FloatArray, field_px: int) -> FloatArray:
-    padded = np.zeros((field_px, field_px), dtype=np.float32)
-    padded[: psf.shape[0], : psf.shape[1]] = psf
-    centred = np.roll(padded, (-(psf.shape[0] // 2), -(psf.shape[1] // 2)), axis=(0, 1))
-    return np.asarray(np.fft.rfft2(centred).real, dtype=np.float32)
-
-
-def _inverse(spectrum: np.ndarray) -> FloatArray:
-    return np.asarray(np.fft.irfft2(spectrum), dtype=np.float32)
 
 
 def _at_least(plane: FloatArray, side_px: int) -> FloatArray:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from focusfix.config import Modality
 from focusfix.data.focus_series import SPLITS
+from focusfix.data.level_choice import TripletPattern
+from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs, RefocusPair
 from focusfix.optics import FloatArray
 
 
@@ -29,7 +31,22 @@ class PairSource(Protocol):
 
 
 class SampleSource(PairSource, Protocol):
-    """Draws samples of every kind by number: the same number gives the same sample."""
+    """Draws samples of all kinds by number: the same number gives the same sample.
+
+    Crops of one sample are cut, mirrored and turned alike unless it says otherwise.
+    """
+
+    def triplet(self, index: int, *, pattern: TripletPattern) -> CropTriplet:
+        """Draw three levels of one crop."""
+
+    def group(self, index: int, *, size: int) -> CropGroup:
+        """Draw several levels of one crop."""
+
+    def factor_pairs(self, index: int) -> FactorPairs:
+        """Draw two identities at two levels."""
+
+    def refocus_pair(self, index: int) -> RefocusPair:
+        """Draw two levels of one crop, and the way between them."""
 
 
 class TrainingData(Protocol):
@@ -58,6 +75,24 @@ class TrainingData(Protocol):
     @property
     def card(self) -> dict[str, Any]:
         """What the model card will say of the data: fields of the checkpoint header."""
+
+    def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
+        """Count the triplets of levels in each split, whatever their place.
+
+        Raises
+        ------
+        InputError
+            If there are none to learn from.
+        """
+
+    def count_groups(self, size: int) -> dict[str, int]:
+        """Count the series in each split that have at least so many levels.
+
+        Raises
+        ------
+        InputError
+            If there are none to learn from.
+        """
 
     def close(self) -> None:
         """Release all files."""

@@ -7,9 +7,12 @@ from typing import Any
 from focusfix.config import Modality
 from focusfix.data.focus_series import SPLITS
 from focusfix.data.layouts import SeriesIndex, natural_order
+from focusfix.data.level_choice import TripletPattern, list_triplets
 from focusfix.data.planes import PlaneStore
-from focusfix.data.sampling import PairSampler, split_series
+from focusfix.data.sampling import split_series
+from focusfix.data.series_sampler import SeriesSampler
 from focusfix.data.series_scale import FittedSeries, fit_series
+from focusfix.errors import InputError
 from focusfix.training.data_sources import count_splits
 from focusfix.training.settings import RunSettings
 
@@ -63,8 +66,8 @@ class SeriesData:
     def _in_split(self, split: str) -> list[FittedSeries]:
         return [each for each in self.fitted if self.split_of_field[each.series.field] == split]
 
-    def _sampler(self, split: str, in_focus_share: float, stream: int) -> PairSampler:
-        return PairSampler(
+    def _sampler(self, split: str, in_focus_share: float, stream: int) -> SeriesSampler:
+        return SeriesSampler(
             self._in_split(split),
             self._planes,
             crop_px=self.settings.crop_size,
@@ -116,6 +119,39 @@ class SeriesData:
             "pixel_size_um": (min(sizes), max(sizes)) if sizes else None,
             "trained_on": f"{n_fields} fields, {self.index.layout}",
         }
+
+    def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
+        """Count the triplets of levels in each split."""
+        counts = {
+            split: sum(
+                len(list_triplets(each, pattern)) * each.series.samples
+                for each in self._in_split(split)
+            )
+            for split in SPLITS
+        }
+        if not counts["train"]:
+            longest = max(len(each.series.z_levels) for each in self._in_split("train"))
+            raise InputError(
+                f"No field for training has three z-levels on one side of its focal level (at most "
+                f"{longest} levels in all; {self.index.layout}): there are no triplets to learn "
+                "from.",
+                "Give z-stacks with more planes, sharp images with --simulate, or another --model.",
+            )
+        return counts
+
+    def count_groups(self, size: int) -> dict[str, int]:
+        """Count the fields (and channels and times) of enough levels in each split."""
+        counts = {
+            split: sum(len(each.series.z_levels) >= size for each in self._in_split(split))
+            for split in SPLITS
+        }
+        if not counts["train"]:
+            longest = max(len(each.series.z_levels) for each in self._in_split("train"))
+            raise InputError(
+                f"No field for training has {size} z-levels; the most are {longest}.",
+                "Give z-stacks with more planes, or groups of fewer levels.",
+            )
+        return counts
 
     def close(self) -> None:
         """Release all files."""

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from focusfix.config import Modality
+from focusfix.data.focus_series import SPLITS
 from focusfix.data.image_files import list_images
+from focusfix.data.level_choice import TripletPattern
 from focusfix.data.sampling import assign_splits
 from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images
-from focusfix.data.simulate import DefocusSimulator, SimulationSettings
+from focusfix.data.simulate import SimulationSettings
+from focusfix.data.simulate_series import LEVELS, SeriesSimulator, list_level_triplets
 from focusfix.errors import InputError
 from focusfix.io.image import open_image
 from focusfix.metrics.modality import guess_modality
-from focusfix.training.data_sources import PairSource, count_splits
+from focusfix.training.data_sources import SampleSource, count_splits
 from focusfix.training.settings import RunSettings
 
 _UNSHARP_SHARE, _FEWEST_COMPARED = 0.15, 20
@@ -61,14 +64,14 @@ class SimulatedData:
         return [image for image in self.images if self.split_of_path[image.path] == split]
 
     @cached_property
-    def train(self) -> PairSource:
-        """Pairs to learn from."""
+    def train(self) -> SampleSource:
+        """Samples to learn from."""
         assert self.settings.simulation is not None
         return _simulator(self._in_split("train"), self.settings.simulation, self.settings.seed)
 
     @cached_property
-    def validation(self) -> PairSource | None:
-        """Pairs from images that are kept from training, through microscopes of their own."""
+    def validation(self) -> SampleSource | None:
+        """Samples from images that are kept from training, through microscopes of their own."""
         assert self.settings.simulation is not None
         images = self._in_split("validation")
         bank = min(self.settings.validation_crops, self.settings.simulation.optics_bank)
@@ -107,6 +110,22 @@ class SimulatedData:
             "trained_on": f"{len(self._in_split('train'))} sharp images, simulated defocus",
         }
 
+    def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
+        """Count the triplets of levels of each split; fields and microscopes are drawn."""
+        return self._count(len(list_level_triplets(pattern)))
+
+    def count_groups(self, size: int) -> dict[str, int]:
+        """Count the images of each split."""
+        if size > LEVELS:
+            raise InputError(
+                f"A simulated series has {LEVELS} levels, fewer than {size}.",
+                "Ask for groups of fewer levels.",
+            )
+        return self._count(1)
+
+    def _count(self, times: int) -> dict[str, int]:
+        return {split: times * len(self._in_split(split)) for split in SPLITS}
+
     def close(self) -> None:
         """Do nothing: all images are in memory."""
 
@@ -129,10 +148,10 @@ class SimulatedData:
 
 def _simulator(
     images: Sequence[SharpImage], simulation: SimulationSettings, seed: int
-) -> DefocusSimulator:
+) -> SeriesSimulator:
     """Draw from every image as often as it has pixels."""
     areas = [float(image.plane.size) for image in images]
-    return DefocusSimulator([image.plane for image in images], areas, simulation, seed)
+    return SeriesSimulator([image.plane for image in images], areas, simulation, seed)
 
 
 def list_sharp_images(folder: Path, pattern: str | None = None) -> list[Path]:

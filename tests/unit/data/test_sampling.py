@@ -6,7 +6,8 @@ import tifffile
 
 from focusfix.data.layouts import index_data
 from focusfix.data.planes import PlaneStore
-from focusfix.data.sampling import PairSampler, assign_splits, split_series
+from focusfix.data.sampling import assign_splits, split_series
+from focusfix.data.series_sampler import SeriesSampler
 from focusfix.data.series_scale import fit_series
 from focusfix.errors import InputError, UsageError
 
@@ -28,7 +29,7 @@ def sampler():
     def make(fitted, *, budget=1 << 24, **changes):
         settings = {"crop_px": 16, "in_focus_share": 0.0, "seed": (3, 1), **changes}
         stores.append(PlaneStore(budget))
-        return PairSampler(fitted, stores[-1], **settings)
+        return SeriesSampler(fitted, stores[-1], **settings)
 
     yield make
     for store in stores:
