@@ -33,19 +33,13 @@ def find_vgg_weights() -> Path | None:
     return min((home / "hub" / "checkpoints").glob(_CACHE_PATTERN), default=None)
 
 
-def read_vgg_weights(path: Path) -> "dict[str, Tensor]":
-    """Read weights of VGG-16, in the names of torchvision or of Keras.
+def check_vgg_weights(path: Path) -> None:
+    """Refuse what are not weights of VGG-16, from the head of the file alone.
 
     Parameters
     ----------
     path : Path
         A ``.safetensors`` file.
-
-    Returns
-    -------
-    dict of str to Tensor
-        The convolutions of the first three blocks and whatever else is there, as stored;
-        for :class:`~focusfix.losses.perceptual.VggDistance`.
 
     Raises
     ------
@@ -65,6 +59,28 @@ def read_vgg_weights(path: Path) -> "dict[str, Tensor]":
             f"{path}: these are not weights of VGG-16 (no {' or '.join(_FIRST_LAYERS)}).",
             "Give the state of torchvision's vgg16, saved as safetensors.",
         )
+
+
+def read_vgg_weights(path: Path) -> "dict[str, Tensor]":
+    """Read weights of VGG-16, in the names of torchvision or of Keras.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The convolutions of the first three blocks and whatever else is there, as stored;
+        for :class:`~focusfix.losses.perceptual.VggDistance`.
+
+    Raises
+    ------
+    ModelError
+        In the cases of :func:`check_vgg_weights`.
+    """
+    check_vgg_weights(path)
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

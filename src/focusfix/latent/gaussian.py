@@ -73,24 +73,23 @@ def multiply_normals(members: Gaussian) -> Gaussian:
     return Gaussian((shares * mean).sum(dim=1), together)
 
 
-def draw_normals(distribution: Gaussian, generator: torch.Generator | None = None) -> Tensor:
+def draw_normals(distribution: Gaussian, noise: Tensor) -> Tensor:
     r"""Draw a code from each distribution, differentiably.
 
-    .. math:: c = \mu + \sigma \epsilon, \qquad \epsilon \sim \mathcal N(0, 1)
+    .. math:: c = \mu + \sigma \epsilon
 
     Parameters
     ----------
     distribution : Gaussian of Tensor, any shape
-        Distributions; every element gets noise of its own.
-    generator : torch.Generator, optional
-        Source of the noise, on the device of the means; torch's global one when not given.
+        Distributions.
+    noise : Tensor, a shape that they broadcast to
+        Standard normal numbers :math:`\epsilon`, one for each number that is drawn.
 
     Returns
     -------
-    Tensor, the same shape
+    Tensor, shape of ``noise``
     """
     mean, log_variance = distribution
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
     return mean + (log_variance / 2).exp() * noise
 
 

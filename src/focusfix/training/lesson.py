@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16"]
 """Number format of the network's arithmetic; weights and losses are always fp32."""
 
-LossName = Literal["l1", "mse", "tempered-error"]
+LossName = Literal["l1", "mse", "tempered-error", "perceptual"]
 """Absolute error, squared error, or fourth root of the squared error of each image."""
 
 BatchT = TypeVar("BatchT", bound=Samples)
