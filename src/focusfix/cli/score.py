@@ -10,6 +10,11 @@ from focusfix.cli.console import Console
 from focusfix.cli.files import process_jobs
 from focusfix.cli.image_pairs import plan_comparisons, plan_inspections
 from focusfix.cli.score_alone import Inspecting, alone_limit_names
+from focusfix.cli.score_checkpoint import (
+    check_without_checkpoint,
+    checkpoint_limit_names,
+    score_checkpoint,
+)
 from focusfix.cli.score_distance import read_distances
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
 from focusfix.cli.score_profile import ProfileRun, parse_place
@@ -31,6 +36,8 @@ _EXAMPLES = (
      "focusfix score out.tif --reference truth.tif --profile 120,88 --profile-plot bead.svg"),
     ("how sharp, fine and noisy images are, without a truth; the best plane of a stack",
      "focusfix score stack.tif"),
+    ("what weights reach on the fields that they were not trained on",
+     "focusfix score --checkpoint runs/first/best.safetensors --data zstacks/"),
 )  # fmt: skip
 
 
@@ -43,7 +50,15 @@ def run(options: ScoreOptions, console: Console) -> None:
 
     Without: sharpness, resolution by Fourier ring correlation, noise and clipped pixels of each
     plane, and the sharpest plane of each stack.
+
+    With --checkpoint and --data: what weights reach on the fields of focal series that they were
+    not trained on, distance by distance, beside doing nothing.
     """
+    if options.checkpoint is not None:
+        limits = parse_limits(options.fail_under or (), checkpoint_limit_names())
+        check_limits(score_checkpoint(options, console), limits)
+        return
+    check_without_checkpoint(options)
     _check_options(options)
     names = limit_names(options) if options.reference is not None else alone_limit_names()
     limits = parse_limits(options.fail_under or (), names)

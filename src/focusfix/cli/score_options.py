@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from focusfix.cli.checkpoint_options import CheckpointOptions
 from focusfix.cli.options import ConfigOptions, ConsoleOptions
 from focusfix.errors import ThresholdError, UsageError
 
@@ -22,7 +23,7 @@ class ScoreFormat(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ScoreOptions(ConsoleOptions, ConfigOptions):
+class ScoreOptions(CheckpointOptions, ConsoleOptions, ConfigOptions):
     """Options of ``focusfix score``."""
 
     inputs: Annotated[

@@ -4,12 +4,11 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from focusfix.metrics.code_swapping import FlatCodes, flat_codes, swap_codes
+from focusfix.metrics.code_swapping import flat_codes, swap_codes
 from focusfix.metrics.ladder import (
     DEBLURRING,
     MODEL,
@@ -29,6 +28,7 @@ from focusfix.metrics.latent_space import (
 )
 from focusfix.metrics.probe import Probe, ProbeScore, probe_codes
 from focusfix.models.base import DisentangledModel, LatentLineModel, Restorer
+from focusfix.report.latent import CodeMap, CodePath
 
 PROBES: tuple[Probe, ...] = ("linear", "mlp")
 
@@ -54,24 +54,6 @@ class ModelScores:
     comparisons: tuple[Comparison, ...]
     paths: PathScores | None
     probes: dict[Probe, ProbeScore]
-
-
-class CodedCrops(NamedTuple):
-    """Codes of crops of fields at all their levels.
-
-    Parameters
-    ----------
-    codes : FlatCodes
-        One row for each crop and level.
-    identities : ndarray of int, shape (N,)
-        Number of the crop, whatever the level.
-    levels : ndarray of float, shape (N,)
-        Its level.
-    """
-
-    codes: FlatCodes
-    identities: npt.NDArray[np.intp]
-    levels: npt.NDArray[np.float64]
 
 
 def evaluate(
@@ -149,9 +131,31 @@ def _donors(ladder: Ladder, ladders: Sequence[Ladder]) -> list[npt.NDArray[np.fl
     ]
 
 
+def line_codes(network: LatentLineModel, ladders: Sequence[Ladder]) -> list[CodePath]:
+    """Encode the middle of every field at all its levels, to be drawn.
+
+    Parameters
+    ----------
+    network : LatentLineModel
+        In evaluation mode, on the CPU.
+    ladders : sequence of Ladder
+        The fields; of each the middle 128 x 128 pixels, or fewer where all have fewer.
+
+    Returns
+    -------
+    list of CodePath
+        One for each field.
+    """
+    side = min(_CROP_PX, *(min(ladder.images.shape[1:]) for ladder in ladders))
+    return [
+        CodePath(each.field, each.levels, encode_ladder(network, each.middle(side)).numpy())
+        for each in ladders
+    ]
+
+
 def code_crops(
     network: DisentangledModel, ladders: Sequence[Ladder], *, most: int = _MOST_IDENTITIES
-) -> CodedCrops:
+) -> CodeMap:
     """Encode crops of all fields, each at all its levels: one crop, one identity.
 
     Parameters
@@ -166,7 +170,8 @@ def code_crops(
 
     Returns
     -------
-    CodedCrops
+    CodeMap
+        Levels are minus the distance from focus.
 
     Raises
     ------
@@ -185,8 +190,8 @@ def code_crops(
         for number, (y, x) in enumerate(_corners(ladder.images.shape[1:], side))
     )[:most]
     images = [ladders[f].images[:, y : y + side, x : x + side] for _, f, y, x in crops]
-    return CodedCrops(
-        flat_codes(network, np.concatenate(images)),
+    return CodeMap(
+        *flat_codes(network, np.concatenate(images)),
         np.repeat(np.arange(len(crops)), [len(each) for each in images]),
         np.concatenate([ladders[field].levels for _, field, _, _ in crops]),
     )
@@ -216,5 +221,5 @@ def probe_model(
         By kind of classifier.
     """
     crops = code_crops(network, ladders)
-    ask = partial(probe_codes, *crops.codes, crops.identities.tolist(), seed=seed)
+    ask = partial(probe_codes, crops.identity, crops.blur, crops.identities.tolist(), seed=seed)
     return {kind: ask(kind=kind) for kind in PROBES}
