@@ -32,8 +32,9 @@ class ModelEntry:
         What the user types after ``--model``.
     target : str
         Where the class is: ``"module:Class"``.
-    objective : {"multi-scale-l1", "tempered-error"}
-        Loss that the network is trained with unless the user asks for another one.
+    objective : str
+        What the network is taught, such as "multi-scale-l1"; decides about the lesson of
+        ``focusfix train`` (:mod:`focusfix.training.lessons.table`).
     abilities : frozenset of {"deblur", "synthesize-blur", "interpolate"}
         Commands that can use it.
     inputs : int
@@ -79,6 +80,24 @@ _ENTRIES = (
         summary="Chains of residual blocks at 3 scales, coarse to fine",
         reference="Nah et al., CVPR 2017",
         tiny=MappingProxyType({"scales": 2, "blocks": 1, "width": 4}),
+    ),
+    *(
+        ModelEntry(
+            name=f"linear-ae-{objective}",
+            target="focusfix.models.linear_autoencoder:LinearAutoencoder",
+            objective=f"line-{objective}",
+            abilities=frozenset({"deblur", "synthesize-blur", "interpolate"}),
+            inputs=2,
+            summary=f"Autoencoder whose code moves on a line as blur changes: {summary}",
+            reference="Mazilu, Wang et al., CAIP 2023",
+            tiny=MappingProxyType({"widths": [4, 6]}),
+            family="latent-line",
+        )
+        for objective, summary in (
+            ("baseline", "taught to reconstruct only"),
+            ("indirect", "taught to synthesise the blur between"),
+            ("direct", "taught that codes lie on the line"),
+        )
     ),
     ModelEntry(
         name="multilevel-unet",

@@ -7,23 +7,55 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from focusfix.data.sampling import CropPair
+from focusfix.data.samples import CropGroup, CropPair, CropTriplet, FactorPairs, RefocusPair
 from focusfix.runtime.device import Device
 from focusfix.training.settings import DataPlace, RunSettings
 
 
-class DrawnPairs:
-    """Blurred dots, each pair from its number alone."""
+class DrawnSamples:
+    """Blurred dots, each sample from its number alone; levels are -2 to 2, 3 um apart."""
+
+    levels = np.arange(-2, 3)
+    step_um = 3.0
 
     def __init__(self, seed: int, crop_px: int = 32) -> None:
         self.seed = seed
         self.crop_px = crop_px
 
+    def draw_levels(self, rng: np.random.Generator, levels: Any) -> np.ndarray:
+        """Draw one field at some levels; shape (K, Y, X)."""
+        dots = (rng.random((self.crop_px, self.crop_px)) > 0.95).astype(np.float32)
+        planes = [gaussian_filter(dots, 0.8 + 0.6 * abs(level)) * 4 for level in levels]
+        return np.stack(planes).astype(np.float32)
+
     def pair(self, index: int) -> CropPair:
         rng = np.random.default_rng([self.seed, index])
-        dots = (rng.random((self.crop_px, self.crop_px)) > 0.95).astype(np.float32)
-        sharp, blurred = gaussian_filter(dots, 0.8) * 4, gaussian_filter(dots, 2.0) * 4
-        return CropPair(blurred.astype(np.float32), sharp.astype(np.float32))
+        return CropPair(*self.draw_levels(rng, (2, 0)))
+
+    def triplet(self, index: int, *, pattern: str) -> CropTriplet:
+        assert pattern in ("auto", "dyadic", "full")
+        rng = np.random.default_rng([self.seed, 1, index])
+        return CropTriplet(*self.draw_levels(rng, (0, 1, 2)), alpha=0.5)
+
+    def group(self, index: int, *, size: int) -> CropGroup:
+        rng = np.random.default_rng([self.seed, 2, index])
+        levels = rng.choice(self.levels, size, replace=False).astype(np.float32)
+        in_focus, *images = self.draw_levels(rng, (0, *levels))
+        return CropGroup(np.stack(images), in_focus, levels, levels * np.float32(self.step_um))
+
+    def factor_pairs(self, index: int) -> FactorPairs:
+        rng = np.random.default_rng([self.seed, 3, index])
+        levels = rng.choice(self.levels, 2, replace=False).astype(np.float32)
+        in_focus, image, other_level = self.draw_levels(rng, (0, *levels))
+        (other,) = self.draw_levels(rng, levels[:1])
+        dz_um = levels * np.float32(self.step_um)
+        return FactorPairs(image, other_level, other, in_focus, levels, dz_um)
+
+    def refocus_pair(self, index: int) -> RefocusPair:
+        rng = np.random.default_rng([self.seed, 4, index])
+        source, target = rng.choice(self.levels, 2, replace=False)
+        planes = self.draw_levels(rng, (source, target))
+        return RefocusPair(*planes, dz_um=float(target - source) * self.step_um)
 
 
 class DrawnData:
@@ -38,8 +70,14 @@ class DrawnData:
     ]
 
     def __init__(self, *, validated: bool = True) -> None:
-        self.train = DrawnPairs(1)
-        self.validation = DrawnPairs(2) if validated else None
+        self.train = DrawnSamples(1)
+        self.validation = DrawnSamples(2) if validated else None
+
+    def count_triplets(self, pattern: str) -> dict[str, int]:  # noqa: ARG002 - always alike
+        return {"train": 7, "validation": 7, "test": 0}
+
+    def count_groups(self, size: int) -> dict[str, int]:  # noqa: ARG002 - always alike
+        return {"train": 3, "validation": 3, "test": 0}
 
     def close(self) -> None:
         pass

@@ -7,6 +7,7 @@ from torch import nn
 
 from focusfix.errors import InputError, ModelError
 from focusfix.training.fit import (
+    Adversary,
     Batch,
     FitSettings,
     Trainer,
@@ -60,6 +61,77 @@ def test_state_continues_exactly(tmp_path):
     assert same(straight.network.state_dict(), resumed.network.state_dict())
     assert same(straight.average, resumed.average)
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def make_duel(steps=6):
+    """A network with a judge of its images, and losses of several terms."""
+    torch.manual_seed(1)
+    judge = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+
+    def losses(network, batch):
+        made = network(batch.inputs)
+        image, fooled = (made - batch.targets).square().mean(), (judge(made) - 1).square().mean()
+        return {"loss": image + 0.1 * fooled, "image": image, "fooled": fooled}
+
+    def judging(network, batch, step):
+        with torch.no_grad():
+            made = network(batch.inputs)
+        real, fake = (judge(batch.targets) - 1).square().mean(), judge(made).square().mean()
+        return {"loss": real + fake, "seen_steps": torch.tensor(float(step))}
+
+    trainer = make_trainer(steps)
+    settings = trainer.settings
+    adversary = Adversary(judge, judging, learning_rate=5e-4, betas=(0.5, 0.99))
+    return Trainer(trainer.network, losses, settings, adversary)
+
+
+def test_an_adversary_learns_and_continues_exactly(tmp_path):
+    straight, stopped = make_duel(), make_duel()
+    first = {k: v.clone() for k, v in straight.adversary.network.state_dict().items()}
+    for step in range(6):
+        straight.learn(batch_of(step))
+    assert not same(first, straight.adversary.network.state_dict())
+    assert straight.terms.keys() == {"image", "fooled", "adversary_loss", "seen_steps"}
+    assert straight.terms["seen_steps"] == 5
+    for step in range(3):
+        stopped.learn(batch_of(step))
+    stopped.save_state(tmp_path / "state")
+    resumed = make_duel()
+    resumed.load_state(tmp_path / "state")
+    for step in range(3, 6):
+        resumed.learn(batch_of(step))
+    assert resumed.terms == straight.terms
+    assert same(straight.network.state_dict(), resumed.network.state_dict())
+    assert same(straight.adversary.network.state_dict(), resumed.adversary.network.state_dict())
+    make_trainer().save_state(tmp_path / "alone")
+    with pytest.raises(ModelError, match="another network"):
+        make_duel().load_state(tmp_path / "alone")
+
+
+def test_an_adversary_does_not_move_the_network():
+    alone, duel = make_trainer(), make_duel()
+    duel.objective = alone.objective
+    for step in range(2):
+        alone.learn(batch_of(step))
+        duel.learn(batch_of(step))
+    moved = dict(duel.network.named_parameters())
+    assert same(dict(alone.network.named_parameters()), moved)
+
+
+def test_gradients_of_several_batches_add_up_to_that_of_all():
+    def plain(network, batch):
+        return objective(network, batch)
+
+    def make():
+        torch.manual_seed(0)
+        return Trainer(nn.Conv2d(1, 1, 3, padding=1), plain, FitSettings(steps=3, clip_norm=None))
+
+    whole, parts = make(), make()
+    batches = [batch_of(step) for step in range(3)]
+    together = Batch(*(torch.cat(part) for part in zip(*batches, strict=True)))
+    assert parts.learn(*batches) == pytest.approx(whole.learn(together), rel=1e-6)
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_states_hold_no_moments_of_what_is_not_trained(tmp_path):

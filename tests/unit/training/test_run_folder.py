@@ -97,6 +97,14 @@ def test_log(tmp_path):
         log.append(LogRow(2, 0.2, 1e-3))
         log.flush()
         assert read_log(path) == [rows[0], LogRow(2, 0.2, 1e-3)]
+    named = LogRow(3, 0.5, 1e-3, others={"image": 0.25, "line": 1 / 7})
+    validated = LogRow(4, 0.5, 1e-3, 31.0, 30.0, {"image": 0.2, "line": 0.1, "gain_db": 1.0})
+    with RunLog(path, 2) as log:
+        log.append(named)
+        log.append(validated)
+        log.append(named)
+    assert path.read_text().splitlines()[0].endswith("input_psnr_db,image,line,gain_db")
+    assert read_log(path)[2:] == [named, validated, named]
     path.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="not the log"):
         read_log(path)

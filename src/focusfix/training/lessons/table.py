@@ -1,7 +1,7 @@
 """Which lesson teaches which objective of the registry of networks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ from focusfix.config import FrozenModel
 from focusfix.errors import ModelError, UsageError
 from focusfix.models.registry import ModelEntry, get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
+from focusfix.training.lessons.latent_line import PAPER_PRESET, LineOptions, build_line_lesson
 from focusfix.training.lessons.pairs import build_pair_lesson
 from focusfix.training.settings import RunSettings
 
@@ -32,18 +33,26 @@ class LessonRow:
         How images may be compared; the first one unless the user asks for another.
     options : subclass of FrozenModel
         Settings of the lesson, with their defaults; those the user gives are checked with it.
+    presets : mapping of str to mapping of str to value
+        Named settings of a run, such as those of a paper: by the names of the run's settings, those
+        of the lesson under "lesson", and "epochs" for the length.
     """
 
     build: LessonBuilder
     losses: tuple[LossName, ...]
     options: type[FrozenModel] = NoOptions
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 _PAIR_LOSSES: tuple[LossName, ...] = ("l1", "mse", "tempered-error")
+_LINE = LessonRow(build_line_lesson, ("l1", "mse"), LineOptions, {"paper": PAPER_PRESET})
 _ROWS: Mapping[str, LessonRow] = MappingProxyType(
     {
         "multi-scale-l1": LessonRow(build_pair_lesson, _PAIR_LOSSES),
         "tempered-error": LessonRow(build_pair_lesson, ("tempered-error", "l1", "mse")),
+        "line-baseline": _LINE,
+        "line-indirect": _LINE,
+        "line-direct": _LINE,
     }
 )
 
@@ -71,6 +80,39 @@ def find_lesson(entry: ModelEntry) -> LessonRow:
             "Choose another --model; focusfix models list shows what each one can do.",
         )
     return _ROWS[entry.objective]
+
+
+def with_preset(entry: ModelEntry, preset: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in named settings for what the user left open.
+
+    Parameters
+    ----------
+    entry : ModelEntry
+        The network to teach.
+    preset : str
+        Name of the settings.
+    wanted : mapping of str to value
+        Settings that the user gave, which win; with "epochs" or "steps" the length is given.
+
+    Returns
+    -------
+    dict of str to value
+
+    Raises
+    ------
+    ModelError
+        If focusfix has no lesson for the network.
+    UsageError
+        If the lesson has no such preset.
+    """
+    row = find_lesson(entry)
+    if preset not in row.presets:
+        raise UsageError(f"--preset {preset} has no meaning for {entry.name}.", "Leave it out.")
+    chosen = dict(row.presets[preset])
+    if "steps" in wanted:
+        del chosen["epochs"]
+    lesson = {**chosen["lesson"], **wanted.get("lesson", {})}
+    return {**chosen, **wanted, "lesson": lesson}
 
 
 def check_lesson(entry: ModelEntry, loss: str, options: Mapping[str, Any]) -> dict[str, Any]:
