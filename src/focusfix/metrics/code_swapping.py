@@ -90,6 +90,7 @@ def swap_codes(
     *,
     seed: int,
     focus_code: bool = True,
+    footprint: Footprint | None = None,
 ) -> Iterator[Made]:
     """Let a model reconstruct and deblur one field, and make its levels by mixing blur codes.
 
@@ -106,6 +107,8 @@ def swap_codes(
         Of the draw.
     focus_code : bool
         Whether to deblur with the stored focus code, too.
+    footprint : Footprint, optional
+        How far images are continued by reflection; as far as the model looks if not given.
 
     Yields
     ------
@@ -117,19 +120,20 @@ def swap_codes(
     images, last = ladder.images, len(ladder.levels) - 1
     focus, blurriest = images[last], images[0]
     rng = np.random.default_rng(seed)
+    seen = footprint or model.footprint
     for place, image in enumerate(images):
-        mixed = run_padded(model.footprint, _mix(model, ladder.alpha(place)), blurriest, focus)
-        yield Made(RECONSTRUCTION, MODEL, place, run_padded(model.footprint, model, image), image)
+        mixed = run_padded(seen, _mix(model, ladder.alpha(place)), blurriest, focus)
+        yield Made(RECONSTRUCTION, MODEL, place, run_padded(seen, model, image), image)
         yield Made(SYNTHESIS, MODEL, place, mixed, image)
         yield Made(SYNTHESIS, NOTHING, place, focus, image)
     for place, image in enumerate(images[:last]):
         yield Made(DEBLURRING, NOTHING, place, image, focus)
         if focus_code:
-            deblurred = run_padded(model.footprint, model.deblur_image, image)
+            deblurred = run_padded(seen, model.deblur_image, image)
             yield Made(DEBLURRING, FOCUS_CODE, place, deblurred, focus)
         if donors:
             donor = donors[int(rng.integers(len(donors)))]
-            swapped = run_padded(model.footprint, _swap(model), image, donor)
+            swapped = run_padded(seen, _swap(model), image, donor)
             yield Made(DEBLURRING, DONOR, place, swapped, focus)
 
 

@@ -169,7 +169,9 @@ def encode_ladder(model: LineModel, ladder: Ladder) -> "Tensor":
         return torch.cat([code.flatten(1) for code in codes])
 
 
-def make_images(model: LineModel, ladder: Ladder) -> Iterator[Made]:
+def make_images(
+    model: LineModel, ladder: Ladder, *, footprint: Footprint | None = None
+) -> Iterator[Made]:
     """Let a model reconstruct, synthesise and deblur one field, beside methods without a model.
 
     Parameters
@@ -177,7 +179,9 @@ def make_images(model: LineModel, ladder: Ladder) -> Iterator[Made]:
     model : LineModel
         In evaluation mode, on the CPU.
     ladder : Ladder
-        The field; images are continued by reflection as far as the model looks.
+        The field.
+    footprint : Footprint, optional
+        How far images are continued by reflection; as far as the model looks if not given.
 
     Yields
     ------
@@ -187,10 +191,11 @@ def make_images(model: LineModel, ladder: Ladder) -> Iterator[Made]:
     """
     images, last = ladder.images, len(ladder.levels) - 1
     focus, blurriest = images[last], images[0]
+    seen = footprint or model.footprint
     for place, image in enumerate(images):
         alpha = ladder.alpha(place)
-        rebuilt = run_padded(model.footprint, model, image)
-        made = run_padded(model.footprint, _bind(model.interpolate_images, alpha), focus, blurriest)
+        rebuilt = run_padded(seen, model, image)
+        made = run_padded(seen, _bind(model.interpolate_images, alpha), focus, blurriest)
         line = alpha * focus + (1 - alpha) * blurriest
         yield Made(RECONSTRUCTION, MODEL, place, rebuilt, image)
         yield Made(SYNTHESIS_OF_CODES, MODEL, place, made, rebuilt)

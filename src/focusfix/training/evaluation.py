@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from focusfix.footprint import Footprint
 from focusfix.metrics.code_swapping import flat_codes, swap_codes
 from focusfix.metrics.ladder import (
     DEBLURRING,
@@ -63,6 +64,7 @@ def evaluate(
     seed: int = 0,
     with_ssim: bool = True,
     with_probes: bool = True,
+    margin: bool = True,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> ModelScores:
     """Measure a network by the protocols of its family.
@@ -81,6 +83,9 @@ def evaluate(
         Of donors and classifiers.
     with_ssim, with_probes : bool
         Whether to take these measures, which take longer than the others.
+    margin : bool
+        Whether images are continued by reflection as far as the network looks; without, it sees
+        what it saw of crops in training.
     on_progress : callable
         Gets the share of the fields that are done.
 
@@ -88,10 +93,12 @@ def evaluate(
     -------
     ModelScores
     """
+    stride = network.footprint.stride_px
+    seen = network.footprint if margin else Footprint(reach_px=0, stride_px=stride)
     comparisons: list[Comparison] = []
     paths = []
     for number, ladder in enumerate(ladders):
-        made = _make(network, ladder, _donors(ladder, ladders), seed)
+        made = _make(network, ladder, _donors(ladder, ladders), seed, seen)
         comparisons += compare(ladder, made, with_ssim=with_ssim)
         if isinstance(network, LatentLineModel) and len(ladder.levels) >= _LEAST_PATH:
             paths.append(path_scores(encode_ladder(network, ladder)[None]))
@@ -103,21 +110,27 @@ def evaluate(
 
 
 def _make(
-    network: Restorer, ladder: Ladder, donors: Sequence[npt.NDArray[np.float32]], seed: int
+    network: Restorer,
+    ladder: Ladder,
+    donors: Sequence[npt.NDArray[np.float32]],
+    seed: int,
+    seen: Footprint,
 ) -> Iterator[Made]:
     """Let a network do what its family does."""
     if isinstance(network, LatentLineModel):
-        return make_images(network, ladder)
+        return make_images(network, ladder, footprint=seen)
     if isinstance(network, DisentangledModel):
         own = zlib.crc32(ladder.field.encode())
-        return swap_codes(network, ladder, donors, seed=seed + own, focus_code=network.knows_focus)
-    return _deblur(network, ladder)
+        return swap_codes(
+            network, ladder, donors, seed=seed + own, focus_code=network.knows_focus, footprint=seen
+        )
+    return _deblur(network, ladder, seen)
 
 
-def _deblur(network: Restorer, ladder: Ladder) -> Iterator[Made]:
+def _deblur(network: Restorer, ladder: Ladder, seen: Footprint) -> Iterator[Made]:
     focus = ladder.images[-1]
     for place, image in enumerate(ladder.images):
-        restored = run_padded(network.footprint, network, image)
+        restored = run_padded(seen, network, image)
         yield Made(DEBLURRING, MODEL, place, restored, focus)
         yield Made(DEBLURRING, NOTHING, place, image, focus)
 
