@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from focusfix.runtime.device import Device
     from focusfix.training.plan import Plan
     from focusfix.training.progress import ProgressView
-    from focusfix.training.run import RunResult
     from focusfix.training.run_folder import RunFolder
     from focusfix.training.settings import DataPlace, RunSettings
+    from focusfix.training.standing import RunResult
 
 _EXAMPLES = (
     ("what would be learned from a folder of z-stacks", "focusfix train zstacks/ --dry-run"),
@@ -29,6 +29,8 @@ _EXAMPLES = (
     ("go on after an interruption", "focusfix train --resume -o runs/first"),
     ("pairs of images in two folders",
      "focusfix train blurry/ --in-focus sharp/ --model multilevel-unet -o runs/pairs"),
+    ("a latent line for synthesize-blur and interpolate, as in its paper",
+     "focusfix train zstacks/ --model linear-ae-direct --preset paper -o runs/line"),
     ("sharp images, defocus simulated", "focusfix train sharp/ --simulate -o runs/simulated"),
     ("use the result", "focusfix deblur in.tif -m runs/first/best.safetensors -o out.tif"),
 )  # fmt: skip
@@ -68,6 +70,7 @@ def run(options: TrainOptions, console: Console) -> None:
             device=device,
             simulate=options.simulate,
             epochs=options.epochs,
+            preset=str(options.preset) if options.preset else None,
             stored=stored,
             cache_bytes=options.cache_mb * _BYTES_PER_MB,
             on_progress=advance,
@@ -114,7 +117,11 @@ def _data_place(options: TrainOptions, stored: "RunSettings | None") -> "DataPla
         "axes": options.axes,
     }
     before = stored.data.model_dump() if stored else {}
-    now = {name: str(value) for name, value in given.items() if value is not None}
+    now: dict[str, Any] = {name: str(value) for name, value in given.items() if value is not None}
+    if options.z_spacing_um is not None:
+        if not 0 < options.z_spacing_um < float("inf"):
+            raise UsageError("--z-spacing-um must be greater than 0.", "Give micrometres.")
+        now["z_spacing_um"] = options.z_spacing_um
     return DataPlace.model_validate({**before, **now})
 
 

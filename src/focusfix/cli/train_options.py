@@ -1,6 +1,5 @@
 """Options of ``focusfix train``, as frozen records."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,24 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from focusfix.cli.learning_options import LearningOptions, TrainingPrecision
+from focusfix.cli.lesson_options import LessonOptions, lesson_settings, read_assignments
 from focusfix.cli.options import ConfigOptions, ConsoleOptions, JsonOption
 from focusfix.errors import UsageError
-
-
-class TrainingPrecision(StrEnum):
-    """Number format of the network's arithmetic in training."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-
-
-class Loss(StrEnum):
-    """What is minimised."""
-
-    L1 = "l1"
-    MSE = "mse"
-    TEMPERED_ERROR = "tempered-error"
 
 
 class SplitBy(StrEnum):
@@ -101,6 +86,12 @@ class DataOptions:
             "otherwise the sharpest plane of each field.",
         ),
     ] = None
+    z_spacing_um: Annotated[
+        float | None,
+        typer.Option(
+            metavar="UM", help="Distance of neighbouring z-levels, instead of what the files say."
+        ),
+    ] = None
     modality: Annotated[
         Modality | None, typer.Option(help="Kind of image. Default: what the images look like.")
     ] = None
@@ -128,86 +119,6 @@ class SplitOptions:
             help="Shuffled by --seed, or in plate order: the first fields for test, the next for "
             "validation. Default: shuffle."
         ),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LearningOptions:
-    """Which network learns, and how."""
-
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME",
-            help="Architecture. Default: that of --start-from, or wiener-unet.",
-        ),
-    ] = None
-    start_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|PATH|nothing",
-            help="Weights to fine-tune; nothing: random ones. Default: for wiener-unet "
-            "fluorescence or brightfield, whichever the data are; otherwise nothing.",
-        ),
-    ] = None
-    model_setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE", help="Hyperparameter of the network, such as levels=2; repeat."
-        ),
-    ] = None
-    loss: Annotated[Loss | None, typer.Option(help="Loss. Default: that of the model.")] = None
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of the optimiser. Default: 10000.")
-    ] = None
-    epochs: Annotated[
-        float | None,
-        typer.Option(help="Passes over the training images, instead of --steps."),
-    ] = None
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops in a step. Default: 8.")] = (
-        None
-    )
-    crop_size: Annotated[
-        int | None, typer.Option(min=16, help="Side of the crops in pixels. Default: 128.")
-    ] = None
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Learning rate of Adam. Default: 0.0003 from weights, 0.001 from nothing."
-        ),
-    ] = None
-    in_focus_share: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Share of crops that are in focus already. Default: 0.05."),
-    ] = None
-    validate_every: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Steps between validations. Default: a twentieth of all, at most 500."
-        ),
-    ] = None
-    validation_crops: Annotated[
-        int | None, typer.Option(min=1, help="Crops that a validation looks at. Default: 64.")
-    ] = None
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Validations without a better one before training stops; 0: never. Default: 10.",
-        ),
-    ] = None
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of split, first weights and crops. Default: 0.")
-    ] = None
-    precision: Annotated[
-        TrainingPrecision,
-        typer.Option(help="Number format; auto is bf16 where the device is faster with it."),
-    ] = TrainingPrecision.AUTO
-    licence: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="Licence of the weights, for the model card."),
     ] = None
 
 
@@ -250,6 +161,7 @@ class TrainOptions(
     ConfigOptions,
     JsonOption,
     LearningOptions,
+    LessonOptions,
     SplitOptions,
     RunOptions,
     DataOptions,
@@ -258,9 +170,9 @@ class TrainOptions(
 
 
 _SAME_NAME = (
-    "model", "start_from", "loss", "steps", "batch_size", "crop_size", "learning_rate",
-    "in_focus_share", "validate_every", "validation_crops", "patience", "seed", "licence",
-    "validation_share", "test_share", "split_by", "split", "focal_level", "modality",
+    "model", "start_from", "loss", "steps", "batch_size", "accumulate", "crop_size",
+    "learning_rate", "in_focus_share", "validate_every", "validation_crops", "patience", "seed",
+    "licence", "validation_share", "test_share", "split_by", "split", "focal_level", "modality",
 )  # fmt: skip
 
 
@@ -280,7 +192,7 @@ def wanted_settings(options: TrainOptions) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If a hyperparameter is no ``KEY=VALUE``, or steps and epochs are both given.
+        If a setting is no ``KEY=VALUE``, or steps and epochs are both given.
     """
     if options.steps is not None and options.epochs is not None:
         raise UsageError("--steps and --epochs were both given.", "Give one of them.")
@@ -288,23 +200,9 @@ def wanted_settings(options: TrainOptions) -> dict[str, Any]:
         raise UsageError("--epochs must be greater than 0.", "Give a number such as 50.")
     wanted = {name: getattr(options, name) for name in _SAME_NAME}
     wanted["channels"] = tuple(options.channel) if options.channel else None
-    wanted["hyperparameters"] = _hyperparameters(options.model_setting or [])
+    wanted["hyperparameters"] = read_assignments("--model-setting", options.model_setting or [])
+    wanted["lesson"] = lesson_settings(options)
     if options.precision is not TrainingPrecision.AUTO:
         wanted["precision"] = options.precision
     given = {name: value for name, value in wanted.items() if value not in (None, {})}
     return {name: str(v) if isinstance(v, StrEnum) else v for name, v in given.items()}
-
-
-def _hyperparameters(texts: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(
-                f"--model-setting takes KEY=VALUE, not {text!r}.", "Write, for example, levels=2."
-            )
-        try:
-            found[key.replace("-", "_")] = json.loads(value)
-        except ValueError:
-            found[key.replace("-", "_")] = value
-    return found

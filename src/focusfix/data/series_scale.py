@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,25 @@ class FittedSeries:
     focal_level: int
     scale: IntensityScale
     modality: Literal["fluorescence", "brightfield"]
+
+
+def with_z_spacing(series: Sequence[FocusSeries], spacing_um: float) -> tuple[FocusSeries, ...]:
+    """State the distance of neighbouring z-levels for series whose files do not, or wrongly.
+
+    Parameters
+    ----------
+    series : sequence of FocusSeries
+        Whatever heights they have.
+    spacing_um : float
+        Micrometres, > 0.
+
+    Returns
+    -------
+    tuple of FocusSeries
+    """
+    return tuple(
+        replace(each, z_um=tuple(level * spacing_um for level in each.z_levels)) for each in series
+    )
 
 
 def fit_series(

@@ -23,6 +23,7 @@ DEFAULT_MODEL = "wiener-unet"
 DEFAULT_STEPS = 10_000
 _SMALLEST_SIMULATED_CROP_PX = 32
 _OF_SERIES = ("channels", "focal_level", "split_by")
+_OF_FILES = ("axes", "z_spacing_um")
 
 
 def draft_settings(
@@ -88,6 +89,13 @@ def draft_settings(
     return _with_simulation(draft)
 
 
+def chosen_model(wanted: Mapping[str, Any]) -> str:
+    """Name the network: that of the weights to start from, the one that is given, the default."""
+    start = _named_start(wanted)
+    name: str = start.header.model if start else wanted.get("model", DEFAULT_MODEL)
+    return name
+
+
 def _named_start(wanted: Mapping[str, Any]) -> Start | None:
     """Read the weights that the user named, if any."""
     name = wanted.get("start_from", NOTHING)
@@ -113,8 +121,11 @@ def _validated(record: Mapping[str, Any]) -> RunSettings:
 def _check_simulable(draft: RunSettings, wanted: Mapping[str, Any]) -> None:
     """Refuse settings that only focal series have: they would be left out silently."""
     given = [name for name in _OF_SERIES if name in wanted]
-    if given or draft.data.axes is not None:
-        option = OPTION_OF_SETTING.get(given[0], given[0].replace("_", "-")) if given else "axes"
+    given += [name for name in _OF_FILES if getattr(draft.data, name) is not None]
+    if draft.lesson.get("crops") == "ten-crop":
+        given.append("crops")
+    if given:
+        option = OPTION_OF_SETTING.get(given[0], given[0].replace("_", "-"))
         raise UsageError(
             f"--{option} has no meaning for sharp images with --simulate.",
             "Leave it out, or train on focal series without --simulate.",

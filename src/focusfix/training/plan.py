@@ -3,22 +3,23 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from focusfix.data.layouts import index_data
+from focusfix.data.series_scale import with_z_spacing
 from focusfix.errors import UsageError
 from focusfix.models.base import Restorer
-from focusfix.models.registry import build_network
+from focusfix.models.registry import build_network, get_entry
 from focusfix.runtime.device import Device
 from focusfix.runtime.executor import choose_precision
 from focusfix.training.data_sources import TrainingData
-from focusfix.training.draft import draft_settings
+from focusfix.training.draft import chosen_model, draft_settings
 from focusfix.training.lesson import Precision
-from focusfix.training.lessons.table import make_lesson
+from focusfix.training.lessons.table import make_lesson, with_preset
 from focusfix.training.series_data import SeriesData
 from focusfix.training.settings import (
     NOTHING,
@@ -85,6 +86,7 @@ def plan_run(
     device: Device,
     simulate: bool = False,
     epochs: float | None = None,
+    preset: str | None = None,
     stored: RunSettings | None = None,
     cache_bytes: int = 0,
     on_progress: Callable[[float], None] = lambda _: None,
@@ -104,6 +106,8 @@ def plan_run(
         Whether the images are sharp and are to be blurred.
     epochs : float, optional
         Length of the run in passes over the training images, instead of ``steps``.
+    preset : str, optional
+        Named settings of the lesson, for what the user left open.
     stored : RunSettings, optional
         Settings of a run to go on with; ``wanted`` must agree with them.
     cache_bytes : int
@@ -125,6 +129,11 @@ def plan_run(
     InputError
         If the data cannot be used.
     """
+    if preset is not None:
+        model = stored.model if stored else chosen_model(wanted)
+        given = wanted if epochs is None else {**wanted, "epochs": epochs}
+        filled = with_preset(get_entry(model), preset, given)
+        epochs, wanted = filled.pop("epochs", None), filled
     if stored is None:
         draft = draft_settings(place, wanted, training_precision(device), simulate=simulate)
     else:
@@ -237,4 +246,7 @@ def _open_data(
         channels=settings.channels,
         focal_level=settings.focal_level,
     )
+    if place.z_spacing_um is not None:
+        series = with_z_spacing(index.series, place.z_spacing_um)
+        index = replace(index, series=series)
     return SeriesData(index, settings, cache_bytes=cache_bytes, on_progress=on_progress)

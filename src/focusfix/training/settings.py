@@ -43,12 +43,15 @@ class DataPlace(FrozenModel):
         Glob that file names must match.
     axes : str, optional
         Axes to read the files with instead of those that they state.
+    z_spacing_um : float, optional
+        Distance of neighbouring z-levels instead of what the files state; micrometres.
     """
 
     path: str
     in_focus: str | None = None
     pattern: str | None = None
     axes: str | None = None
+    z_spacing_um: float | None = Field(default=None, gt=0)
 
 
 class StartWeights(FrozenModel):

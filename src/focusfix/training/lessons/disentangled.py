@@ -20,7 +20,7 @@ from focusfix.training.lesson import LessonContext, LossName, Shown
 from focusfix.training.margin import inner
 from focusfix.training.validation import psnr_db
 
-LOSSES: tuple[LossName, ...] = ("perceptual", "l1", "mse")
+IMAGE_LOSSES: tuple[LossName, ...] = ("perceptual", "l1", "mse")
 """How images may be compared."""
 
 FINISHING_SAMPLES = 64

@@ -1,6 +1,8 @@
 """The lesson of the manifold networks: pairs that share what is seen, or how blurred it is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +31,19 @@ from focusfix.training.lessons.disentangled import (
 
 if TYPE_CHECKING:
     from focusfix.training.data_sources import SampleSource, TrainingData
+
+MANIFOLD_PRESET: Mapping[str, Any] = MappingProxyType(
+    {
+        "learning_rate": 1e-3,
+        "batch_size": 16,
+        "schedule": "constant",
+        "epochs": 400,
+        "patience": 0,
+        "crop_size": 128,
+        "lesson": {"beta_epochs": 30.0},
+    }
+)
+"""Settings of the thesis; its batch is not known, and its rate falls to a fifth over the run."""
 
 _DELAY_SHARE = 30 / 400
 _IMAGES_PER_SAMPLE = 3
@@ -203,9 +218,10 @@ class ManifoldLesson(Lesson[FactorBatch]):
         """Count samples of three images."""
         return max(1, data.crops_per_epoch // _IMAGES_PER_SAMPLE)
 
-    def describe(self, data: "TrainingData") -> dict[str, Any]:  # noqa: ARG002 - as all lessons
-        """Say how images are compared."""
-        return {"images are compared by": self.distance.description}
+    def describe(self, data: "TrainingData") -> dict[str, Any]:
+        """Count the fields with two levels in each split, and say how images are compared."""
+        fields = data.count_groups(2)
+        return {"fields with two levels": fields, "compared by": self.distance.description}
 
 
 def _distance_score(

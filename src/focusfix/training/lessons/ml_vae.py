@@ -1,6 +1,8 @@
 """The lesson of the multi-level VAE: groups of one field at several levels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,6 +32,18 @@ from focusfix.training.lessons.disentangled import (
 
 if TYPE_CHECKING:
     from focusfix.training.data_sources import SampleSource, TrainingData
+
+ML_VAE_PRESET: Mapping[str, Any] = MappingProxyType(
+    {
+        "learning_rate": 1e-3,
+        "batch_size": 4,
+        "schedule": "constant",
+        "epochs": 400,
+        "patience": 0,
+        "crop_size": 128,
+    }
+)
+"""Settings of the thesis; its batch is not known, and its rate falls to a fifth over the run."""
 
 _SEED_STEP = 1_000_003
 
@@ -176,9 +190,13 @@ class MlVaeLesson(Lesson[GroupBatch]):
         """Count groups of images."""
         return max(1, data.crops_per_epoch // self.options.group_size)
 
-    def describe(self, data: "TrainingData") -> dict[str, Any]:  # noqa: ARG002 - as all lessons
-        """Say how images are compared."""
-        return {"images are compared by": self.distance.description}
+    def describe(self, data: "TrainingData") -> dict[str, Any]:
+        """Count the fields with enough levels in each split, and say how images are compared."""
+        fields = data.count_groups(self.options.group_size)
+        return {
+            f"fields with {self.options.group_size} levels": fields,
+            "compared by": self.distance.description,
+        }
 
 
 def _as_float(distribution: Gaussian) -> Gaussian:

@@ -12,7 +12,14 @@ from focusfix.config import FrozenModel
 from focusfix.errors import ModelError, UsageError
 from focusfix.models.registry import ModelEntry, get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
+from focusfix.training.lessons.disentangled import IMAGE_LOSSES
 from focusfix.training.lessons.latent_line import PAPER_PRESET, LineOptions, build_line_lesson
+from focusfix.training.lessons.manifold import (
+    MANIFOLD_PRESET,
+    ManifoldOptions,
+    build_manifold_lesson,
+)
+from focusfix.training.lessons.ml_vae import ML_VAE_PRESET, MlVaeOptions, build_ml_vae_lesson
 from focusfix.training.lessons.pairs import build_pair_lesson
 from focusfix.training.settings import RunSettings
 
@@ -53,6 +60,12 @@ _ROWS: Mapping[str, LessonRow] = MappingProxyType(
         "line-baseline": _LINE,
         "line-indirect": _LINE,
         "line-direct": _LINE,
+        "manifold": LessonRow(
+            build_manifold_lesson, IMAGE_LOSSES, ManifoldOptions, {"paper": MANIFOLD_PRESET}
+        ),
+        "ml-vae": LessonRow(
+            build_ml_vae_lesson, IMAGE_LOSSES, MlVaeOptions, {"paper": ML_VAE_PRESET}
+        ),
     }
 )
 
