@@ -19,6 +19,13 @@ from focusfix.cli.score_distance import read_distances
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
 from focusfix.cli.score_profile import ProfileRun, parse_place
 from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
+from focusfix.cli.score_report import (
+    check_report,
+    compose_comparisons,
+    compose_inspections,
+    console_for,
+    write_report,
+)
 from focusfix.cli.sidecar import check_folder
 from focusfix.errors import UsageError
 
@@ -32,6 +39,8 @@ _EXAMPLES = (
      "focusfix score fixed/ --reference sharp/ --data-range 4095 --format csv > scores.csv"),
     ("stop a script if less than 1 dB was gained",
      "focusfix score out.tif --reference truth.tif --input in.tif --fail-under psnr_gain=1.0"),
+    ("a page with curves, pictures and differences from the truth",
+     "focusfix score fixed/ --reference sharp/ --input blurry/ --report score.html"),
     ("how wide a bead is before and after, and in the truth",
      "focusfix score out.tif --reference truth.tif --profile 120,88 --profile-plot bead.svg"),
     ("how sharp, fine and noisy images are, without a truth; the best plane of a stack",
@@ -82,13 +91,16 @@ def _score_against(reference: Path, options: ScoreOptions, console: Console) -> 
     distances = read_distances(places, options.axes, console)
     jobs = plan_comparisons(sources, reference, options.input, distances.in_focus)
     profiles = _plan_profiles(options, len(jobs))
-    scoring = Scoring(options, console, jobs, distances, profiles)
+    scoring = Scoring(options, console_for(options, console), jobs, distances, profiles)
     show = None if options.format == ScoreFormat.JSON else scoring.show
     try:
-        process_jobs(jobs, scoring.process, console, show=show)
+        process_jobs(jobs, scoring.process, scoring.console, show=show)
     finally:
         means = scoring.finish()
         profiles.save(options.profile_plot)
+        if scoring.records:
+            parts = scoring.records, scoring.summary(), profiles.panels, options
+            write_report(options, console, lambda: compose_comparisons(*parts))
     return means
 
 
@@ -98,13 +110,16 @@ def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     jobs = plan_inspections(sources, options.repeat)
     profiles = _plan_profiles(options, len(jobs))
-    inspecting = Inspecting(options, console, jobs, profiles)
+    inspecting = Inspecting(options, console_for(options, console), jobs, profiles)
     show = None if options.format == ScoreFormat.JSON else inspecting.show
     try:
-        process_jobs(jobs, inspecting.process, console, show=show)
+        process_jobs(jobs, inspecting.process, inspecting.console, show=show)
     finally:
         means = inspecting.finish()
         profiles.save(options.profile_plot)
+        if inspecting.records:
+            parts = inspecting.records, profiles.panels, options
+            write_report(options, console, lambda: compose_inspections(*parts))
     return means
 
 
@@ -127,6 +142,7 @@ def _check_options(options: ScoreOptions) -> None:
     if not options.inputs:
         raise UsageError("No image was given.", "Give an image or a folder.")
     _check_numbers(options)
+    check_report(options)
     only_with = {
         "--input": options.input is not None,
         "--affine-fit": options.affine_fit,

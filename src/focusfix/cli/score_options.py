@@ -20,6 +20,7 @@ class ScoreFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
+    HTML = "html"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -108,11 +109,20 @@ class ScoreOptions(CheckpointOptions, ConsoleOptions, ConfigOptions):
             metavar="FILE.svg", help="Draw the intensities along these lines; SVG, PNG or PDF."
         ),
     ] = None
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a page with scores, curves, pictures, and what they were made from, in one "
+            "file, whatever --format prints; replaced if it exists.",
+        ),
+    ] = None
     format: Annotated[
         ScoreFormat,
         typer.Option(
-            metavar="table|json|csv",
-            help="For reading, one JSON object a line, or one row a plane with every measure.",
+            metavar="table|json|csv|html",
+            help="For reading, one JSON object a line, one row a plane with every measure, or the "
+            "page that --report writes.",
         ),
     ] = ScoreFormat.TABLE
     fail_under: Annotated[

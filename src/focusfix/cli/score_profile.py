@@ -132,7 +132,7 @@ class ImageProfiles:
         self._highest, self.panels = height, []
         for name, line in widths.lines.items():
             scale = self._um_per_px(line)
-            unit, factor = ("px", 1.0) if math.isnan(scale) else ("um", scale)
+            unit, factor = ("px", 1.0) if math.isnan(scale) else ("\N{MICRO SIGN}m", scale)
             curves = {}
             for role, plane in planes.items():
                 positions, values = sample_line(plane, line)

@@ -109,16 +109,19 @@ class Scoring:
         row = short_row(record["output"], width, record["scores"])
         return "\n".join([short_header(width, record["scores"]), row]) if first else row
 
-    def finish(self) -> dict[str, float]:
-        """Print the means over several images; return them."""
+    def summary(self) -> Record:
+        """Average over all planes of all images so far."""
         planes = [plane for record in self.records for plane in record["planes"]]
-        means = _average([plane["scores"] for plane in planes])
-        summary = {
+        return {
             "files": len(self.records),
             "planes": len(planes),
-            **means,
+            **_average([plane["scores"] for plane in planes]),
             "by_distance": average_by_distance(planes),
         }
+
+    def finish(self) -> dict[str, float]:
+        """Print the means over several images; return them."""
+        summary = self.summary()
         if len(self.jobs) > 1 and self.records:
             if self.options.format == ScoreFormat.JSON:
                 self.console.record(json_value({"summary": summary}))
@@ -127,7 +130,7 @@ class Scoring:
                 self.console.result(summary_table(summary, ranges))
         if self.options.format == ScoreFormat.TABLE and (widths := self.profiles.table()):
             self.console.result(f"\n{widths}")
-        return dict(means["scores"])
+        return dict(summary["scores"])
 
     def _score_planes(self, readers: "Sequence[ImageReader]", data_range: float) -> list[Record]:
         image = readers[0]

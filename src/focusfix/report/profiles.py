@@ -9,13 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from focusfix.report.figures import (
+    PAGE,
     PAPER,
     Palette,
     add_legend,
+    inline_svg,
     new_figure,
     save_figure,
     style_axes,
 )
+from focusfix.report.page import Section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,6 +102,18 @@ def save_profiles(panels: Sequence[ProfilePanel], path: Path) -> None:
     save_figure(draw_profiles(panels), path)
 
 
+def profile_sections(panels: Sequence[ProfilePanel]) -> list[Section]:
+    """Lay profiles out for a page; nothing if there are none."""
+    if not panels:
+        return []
+    figures = [
+        inline_svg(draw_profiles([panel], PAGE), f"profile-{number}", f"Profile, {panel.title}")
+        for number, panel in enumerate(panels)
+    ]
+    text = "Intensity along lines through one structure, and its full width at half maximum."
+    return [Section("Profiles", text, charts=figures)]
+
+
 def _draw_panel(axes: "Axes", panel: ProfilePanel, palette: Palette) -> None:
     for role, curve in reversed(list(panel.curves.items())):
         known = math.isfinite(curve.fwhm)
@@ -115,4 +130,4 @@ def _draw_panel(axes: "Axes", panel: ProfilePanel, palette: Palette) -> None:
     axes.set_title(panel.title, color=palette.ink, fontsize=9)
     add_legend(axes, palette)
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.3 * (high - low))
+    axes.set_ylim(low, high + 0.45 * (high - low))
