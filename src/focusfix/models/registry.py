@@ -99,6 +99,42 @@ _ENTRIES = (
             ("direct", "taught that codes lie on the line"),
         )
     ),
+    *(
+        ModelEntry(
+            name=name,
+            target=f"focusfix.models.{target}",
+            objective=objective,
+            abilities=frozenset({"deblur", "synthesize-blur", "interpolate"}),
+            inputs=1,
+            summary=summary,
+            reference=reference,
+            tiny=MappingProxyType({"widths": [3, 4, 5]}),
+            family="disentangled",
+        )
+        for name, target, objective, summary, reference in (
+            (
+                "manifold",
+                "manifold:ManifoldAutoencoder",
+                "manifold",
+                "One code for what is seen, one for its blur, told apart by swapping them",
+                "Ritsema, thesis; Fumero et al., ICML 2021",
+            ),
+            (
+                "manifold-1d",
+                "manifold_line:ManifoldLineAutoencoder",
+                "manifold",
+                "Like manifold, with one number for the blur, which tells the distance from focus",
+                "Ritsema, thesis",
+            ),
+            (
+                "ml-vae",
+                "ml_vae:MultiLevelVAE",
+                "ml-vae",
+                "Variational autoencoder whose identity code all planes of a field share",
+                "Bouchacourt et al., AAAI 2018; Ritsema, thesis",
+            ),
+        )
+    ),
     ModelEntry(
         name="multilevel-unet",
         target="focusfix.models.multilevel_unet:MultiLevelUNet",

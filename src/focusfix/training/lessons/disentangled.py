@@ -23,7 +23,7 @@ from focusfix.training.validation import psnr_db
 IMAGE_LOSSES: tuple[LossName, ...] = ("perceptual", "l1", "mse")
 """How images may be compared."""
 
-FINISHING_SAMPLES = 64
+FINISHING_SAMPLES = 48
 """Training samples that the stored codes are read from."""
 
 _AT_ONCE = 16

@@ -250,8 +250,8 @@ def test_finish_stores_the_code_of_images_in_focus(kind: type) -> None:
     model = network(kind).eval()
     lesson.finish(model, Dots())
     first = {name: value.clone() for name, value in model.state_dict().items()}
-    assert int(model.focus_images) == 64
-    in_focus = lesson.batch(Dots(), 0, 64).in_focus
+    assert int(model.focus_images) == 48
+    in_focus = lesson.batch(Dots(), 0, 48).in_focus
     with torch.no_grad():
         code = model.encode(in_focus).blur
     expected = code.mean(dim=0) if code.ndim == 2 else code.mean(dim=(0, 2, 3))[:, None, None]
@@ -293,7 +293,7 @@ def test_learning_lowers_the_loss(kind: type) -> None:
     model = network(kind).train()
     optimiser = torch.optim.Adam(model.parameters(), 3e-3)
     found = []
-    for step in range(24):
+    for step in range(16):
         terms = lesson.losses(model, lesson.batch(Dots(), 2 * (step % 4), 2), step)
         optimiser.zero_grad()
         terms["loss"].backward()
@@ -316,7 +316,7 @@ def test_vgg_weights_are_checked_when_the_lesson_is_built(tmp_path: Path) -> Non
         build_manifold_lesson(context)
     save_file({"features.0.weight": torch.rand(2)}, path)
     lesson = build_manifold_lesson(context)
-    assert lesson.describe(None)["images are compared by"].startswith("features of VGG-16")
+    assert lesson.distance.description.startswith("features of VGG-16")
     with pytest.raises(ModelError, match=r"do not fit: features\.0\.weight has shape"):
         lesson.distance(torch.rand(1, 1, 32, 32), torch.rand(1, 1, 32, 32))
     options = ManifoldOptions.model_validate(context.options)
