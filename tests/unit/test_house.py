@@ -19,7 +19,16 @@ LONGEST_FUNCTION = 40
 LONGEST_MODULE = 300
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "core", "misc"}
 UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-TORCH_FREE = ("cli/", "io/", "engine/", "config.py", "errors.py", "footprint.py", "__main__.py")
+TORCH_FREE = (
+    "cli/",
+    "io/",
+    "engine/",
+    "classical/",
+    "config.py",
+    "errors.py",
+    "footprint.py",
+    "__main__.py",
+)
 TORCH_FREE_FILES = [
     name for name in NAMES if name.startswith(TORCH_FREE) or name == "models/registry.py"
 ]

@@ -1,0 +1,1 @@
+"""Restoration without learning: deconvolution by a known lens, sharpening, fusion of a stack."""
