@@ -28,8 +28,22 @@ def test_text_says_the_same(run_cli, stack):
     assert "axes ZCYX" in lines
     assert "shape 3 x 2 x 64 x 56" in lines
     assert "pixel size 0.25 x 0.25 um (y, x)" in lines
+    assert sum("cycles per pixel" in line for line in lines) == 2
+    assert lines.count("^") == 2
+    assert lines.count("0 2") == 2
+
+
+def test_numbers_of_the_focus_curve_are_listed_on_request(run_cli, stack):
+    lines = [" ".join(line.split()) for line in run_cli("info", stack, "-v").out.splitlines()]
     assert lines.count("z_level sharpness") == 2
     assert sum(line.endswith("sharpest") for line in lines) == 2
+
+
+def test_focus_curve_in_ascii(run_program, program_environment, stack):
+    program_environment["PYTHONIOENCODING"] = "ascii"
+    done = run_program("info", stack)
+    assert done.code == 0, done.err
+    assert "###" in done.out
 
 
 def test_planted_focal_plane_is_found(run_cli, tmp_path, draw_nuclei):

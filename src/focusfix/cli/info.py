@@ -1,6 +1,8 @@
 """``focusfix info``: what an image says about itself and what focusfix would do with it."""
 
+import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,9 +60,9 @@ class InfoJob:
 def run(options: InfoOptions, console: Console) -> None:
     """Describe images and their focus.
 
-    Prints axes, pixel type and size, what deblur would do, and the sharpness of every z level:
-    the root-mean-square spatial frequency of its detail, in cycles per pixel, which can be
-    compared between the planes of one channel.
+    Prints axes, pixel type and size, what deblur would do, and the focus curve of every z-stack:
+    the root-mean-square spatial frequency of the detail of each z level, in cycles per pixel,
+    which can be compared between the planes of one channel. --verbose lists the numbers.
     """
     if not options.inputs:
         raise UsageError("No input was given.", "Give an image or a folder.")
@@ -71,7 +73,7 @@ def run(options: InfoOptions, console: Console) -> None:
         jobs,
         lambda job: describe_file(job.source, options.axes, console),
         console,
-        show=None if options.json else show_facts,
+        show=None if options.json else partial(show_facts, listed=options.verbose),
     )
 
 
@@ -112,24 +114,48 @@ def describe_file(path: Path, axes: str | None, console: Console) -> Record:
     return record
 
 
-def show_facts(record: Record) -> str:
-    """Lay a description out for reading."""
+def show_facts(record: Record, *, listed: bool = False) -> str:
+    """Lay a description out for reading.
+
+    Parameters
+    ----------
+    record : dict
+        From :func:`describe_file`.
+    listed : bool
+        Whether the sharpness of every z level is listed below its curve.
+
+    Returns
+    -------
+    str
+        Lines.
+    """
     lines = [format_facts(record["input"], _facts(record))]
     for focus in record["focus"]:
-        sharpest = focus["focal_level"]
-        rows = [
-            (z_level, f"{value:.4f}", "sharpest" if z_level == sharpest else "")
-            for z_level, value in enumerate(focus["sharpness"])
-        ]
-        lines.append(f"  focus of channel {focus['channel']}")
-        table = format_table(("z_level", "sharpness", ""), rows)
-        lines += [f"    {line}" for line in table.splitlines()]
+        lines += _focus_lines(focus, listed=listed)
     return "\n".join(lines)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the app."""
     add_command(app, "info", InfoOptions, run, examples=_EXAMPLES)
+
+
+def _focus_lines(focus: Record, *, listed: bool) -> list[str]:
+    from focusfix.report.terminal import draw_bars, known_cells
+
+    sharpness, sharpest = focus["sharpness"], focus["focal_level"]
+    where = f"z_level {sharpest} ({sharpness[sharpest]:.4f} cycles per pixel)"
+    lines = [f"  focus of channel {focus['channel']}: sharpest at {where}"]
+    curve = draw_bars(sharpness, marked=sharpest, cells=known_cells(sys.stdout.encoding))
+    lines += [f"    {line}" for line in curve]
+    if listed:
+        rows = [
+            (z_level, f"{value:.4f}", "sharpest" if z_level == sharpest else "")
+            for z_level, value in enumerate(sharpness)
+        ]
+        table = format_table(("z_level", "sharpness", ""), rows)
+        lines += [f"    {line}" for line in table.splitlines()]
+    return lines
 
 
 def _describe_metadata(metadata: "ImageMetadata") -> dict[str, Any]:

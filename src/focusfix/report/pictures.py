@@ -27,7 +27,7 @@ class Scale(NamedTuple):
     Parameters
     ----------
     low, high : float
-        low < high.
+        In ascending order.
     """
 
     low: float
