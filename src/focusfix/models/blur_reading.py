@@ -1,7 +1,7 @@
 r"""Tell the blur radius of every neighbourhood from the code of its power spectrum.
 
 The code (:class:`~focusfix.models.local_wiener.LocalWiener`) was made to choose filters; two more
-layers turn it into a radius and a spread. Readings of 5 x 5 neighbourhoods are averaged, each
+layers turn it into a radius and a spread. Readings of 7 x 7 neighbourhoods are averaged, each
 weighed by :math:`1 / \sigma^2`. Regression pulls readings towards those that are frequent; a
 monotone calibration, fitted on known blur, pulls them back.
 """
@@ -17,8 +17,8 @@ FARTHEST_PX = 48.0
 
 KNOTS = 17
 _UNIT_PX = 10.0
-_AROUND = 2
-_LOG_SPREADS = (-5.0, 2.0)
+_AROUND = 3
+_SMALLEST_SPREAD_PX = 0.1
 
 
 class BlurReading(nn.Module):
@@ -70,9 +70,9 @@ class BlurReading(nn.Module):
 
     def read(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """Read each neighbourhood on its own, before averaging and calibration; as above."""
-        radius, log_spread = self.second(F.relu(self.first(code))).chunk(2, dim=1)
-        low, high = _LOG_SPREADS
-        return _UNIT_PX * radius, _UNIT_PX * torch.exp(log_spread.clamp(low, high))
+        radius, spread = F.softplus(self.second(F.relu(self.first(code)))).chunk(2, dim=1)
+        share = radius / (1 + radius)
+        return FARTHEST_PX * share, _UNIT_PX * spread + _SMALLEST_SPREAD_PX
 
     def calibrated(self, radius_px: Tensor) -> Tensor:
         """Map readings to what they stand for, piecewise linearly; any shape."""

@@ -4,13 +4,14 @@ A :class:`~focusfix.models.wiener_unet.WienerUNet` estimates what the field look
 :math:`s`, and reads the blur radius :math:`r` from local power spectra. The code holds, pixel by
 pixel, sharpness and content weighed by it,
 
-.. math:: z = (w,\ w s), \qquad w = 1 - r / R,
+.. math:: z = (w,\ c\, w s), \qquad w = 1 - r / R,
 
-so that the codes of one field at all its blur levels lie on the line through :math:`(1, s)` and the
-origin, evenly spaced where blur is, and the direction of a code is its content. Decoding divides,
-and blurs the content by the radius that the sharpness stands for:
+so that the codes of one field at all its blur levels lie on the line through :math:`(1, c s)` and
+the origin, evenly spaced where blur is, and the direction of a code is its content. (The constant
+c says how much content counts beside sharpness where codes are compared.) Decoding divides, and
+blurs the content by the radius that the sharpness stands for:
 
-.. math:: D(z) = h_{R (1 - z_0)} * (z_1 / z_0)
+.. math:: D(z) = h_{R (1 - z_0)} * \frac{z_1}{c\, z_0}
 
 In a mixture of two codes the sharper image counts for more, in proportion to its sharpness.
 Extrapolated to :math:`z_0 = 1`, where nothing is blurred, a mixture is the estimate in focus.
@@ -48,6 +49,9 @@ class LatentLine(LatentLineModel):
         ``support_px`` is also half the side of the blurring filters.
     reading_hidden : int
         Channels of the layer that reads blur radii.
+    content_share : float
+        Weight c of content in the code; 0 < c <= 1. Images do not depend on it, only distances
+        between codes do.
     """
 
     def __init__(
@@ -60,9 +64,14 @@ class LatentLine(LatentLineModel):
         window_px: int = 96,
         support_px: int = 80,
         reading_hidden: int = 128,
+        content_share: float = 0.5,
     ) -> None:
         super().__init__()
         check_integer("reading_hidden", reading_hidden, 1024)
+        if not 0 < content_share <= 1:
+            msg = f"content_share must be in (0, 1], got {content_share}"
+            raise ValueError(msg)
+        self.content_share = content_share
         self.content = WienerUNet(
             widths=widths,
             blocks=blocks,
@@ -76,6 +85,7 @@ class LatentLine(LatentLineModel):
         self.hyperparameters = {
             **self.content.hyperparameters,
             "reading_hidden": reading_hidden,
+            "content_share": content_share,
         }
 
     @property
@@ -101,7 +111,7 @@ class LatentLine(LatentLineModel):
         Returns
         -------
         Tensor, shape (N, 2, Y, X)
-            Sharpness, 0.02 to 1, and content weighed by it.
+            Sharpness, 0.02 to 1, and content weighed by it and by ``content_share``.
 
         Raises
         ------
@@ -118,7 +128,7 @@ class LatentLine(LatentLineModel):
             mode="bilinear",
             align_corners=False,
         )
-        return torch.cat([weight, weight * content], dim=1)
+        return torch.cat([weight, self.content_share * weight * content], dim=1)
 
     def decode(self, code: Tensor) -> Tensor:
         """Turn codes into images.
@@ -140,7 +150,7 @@ class LatentLine(LatentLineModel):
         """
         check_image(code, channels=2, stride_px=1)
         weight, weighed = code.chunk(2, dim=1)
-        content = weighed / weight.clamp_min(LEAST_SHARPNESS)
+        content = weighed / (self.content_share * weight.clamp_min(LEAST_SHARPNESS))
         blurred: Tensor = self.ladder(content, FARTHEST_PX * (1 - weight.clamp(0, 1)))
         return blurred
 

@@ -81,6 +81,27 @@ _ENTRIES = (
         reference="Nah et al., CVPR 2017",
         tiny=MappingProxyType({"scales": 2, "blocks": 1, "width": 4}),
     ),
+    ModelEntry(
+        name="latent-line",
+        target="focusfix.models.latent_line:LatentLine",
+        objective="line-direct",
+        abilities=frozenset({"deblur", "synthesize-blur", "interpolate"}),
+        inputs=1,
+        summary="Content in focus, weighed by sharpness: a line of blur that keeps detail",
+        reference="focusfix; idea of the line: Mazilu, Wang et al., CAIP 2023",
+        tiny=MappingProxyType(
+            {
+                "widths": [4, 6],
+                "blocks": 1,
+                "rank": 2,
+                "hidden": 6,
+                "window_px": 12,
+                "support_px": 6,
+                "reading_hidden": 4,
+            }
+        ),
+        family="latent-line",
+    ),
     *(
         ModelEntry(
             name=f"linear-ae-{objective}",
