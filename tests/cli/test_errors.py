@@ -203,7 +203,7 @@ def test_memory_that_does_not_suffice(run_cli, image, tiny_weights, monkeypatch)
         (["deblur", "in.tif", "-o", "out.tif", "--tile-size", "big"], "--tile-size takes auto or"),
         (["deblur", "in.tif", "-o", "out.tif", "--batch-size", "0"], "at least 1, not '0'"),
         (["deblur", "in.tif", "-o", "out.tif", "--dtype", "int8"], "--dtype"),
-        (["deblur", "in.tif", "--alpha", "0.1"], "No such option: --alpha"),
+        (["deblur", "in.tif", "--colour", "0.1"], "No such option: --colour"),
         (["sharpen"], "No such command 'sharpen'"),
         (["info"], "No input was given"),
         (["synthesize-blur", "in.tif", "-o", "out.tif"], "No distance from focus was given"),

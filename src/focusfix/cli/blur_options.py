@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from focusfix.cli.lens import LensOptions, out_of_range
 from focusfix.cli.options import (
     BatchOptions,
     ConfigOptions,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from focusfix.camera import CameraSettings
     from focusfix.io.image import ImageMetadata
-    from focusfix.optics import OpticsSettings
 
 
 class BlurModel(StrEnum):
@@ -34,7 +33,7 @@ class BlurModel(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BlurOptions(
-    ConsoleOptions, ConfigOptions, JsonOption, TileOptions, ImageOptions, BatchOptions
+    ConsoleOptions, ConfigOptions, JsonOption, TileOptions, ImageOptions, LensOptions, BatchOptions
 ):
     """Options of ``focusfix synthesize-blur``."""
 
@@ -52,15 +51,6 @@ class BlurOptions(
             "which also gets a manifest.csv that focusfix train reads.",
         ),
     ] = None
-    numerical_aperture: Annotated[
-        float, typer.Option(metavar="NA", help="Numerical aperture of the objective.")
-    ] = 0.5
-    wavelength_um: Annotated[
-        float, typer.Option(metavar="UM", help="Wavelength of the light in vacuum.")
-    ] = 0.52
-    refractive_index: Annotated[
-        float, typer.Option(metavar="N", help="Of the immersion medium; air 1, water 1.33.")
-    ] = 1.0
     noise: Annotated[
         bool,
         typer.Option("--noise", help="Add shot and read noise (8- and 16-bit images)."),
@@ -77,36 +67,6 @@ class BlurOptions(
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Start of the random numbers of --noise.")
     ] = 0
-
-
-def choose_optics(
-    options: BlurOptions, metadata: "ImageMetadata", source: Path
-) -> "OpticsSettings":
-    """Put the lens together from the options and the pixel size of the image.
-
-    Raises
-    ------
-    UsageError
-        If the pixel size is unknown, or a value is out of range.
-    """
-    from pydantic import ValidationError
-
-    from focusfix.optics import OpticsSettings
-
-    if metadata.pixel_size_um is None:
-        raise UsageError(
-            f"{source} does not say its pixel size, which the size of the blur depends on.",
-            "Give it in micrometres with --pixel-size-um.",
-        )
-    try:
-        return OpticsSettings(
-            numerical_aperture=options.numerical_aperture,
-            wavelength_um=options.wavelength_um,
-            refractive_index=options.refractive_index,
-            pixel_size_um=max(metadata.pixel_size_um),
-        )
-    except ValidationError as error:
-        raise _out_of_range(error.errors()[0]) from error
 
 
 def choose_noise(
@@ -160,10 +120,4 @@ def _camera(options: BlurOptions, metadata: "ImageMetadata") -> "CameraSettings"
             bit_depth=metadata.significant_bits or 8 * metadata.dtype.itemsize,
         )
     except ValidationError as error:
-        raise _out_of_range(error.errors()[0]) from error
-
-
-def _out_of_range(problem: Any) -> UsageError:
-    option = "".join(f"--{str(part).replace('_', '-')} " for part in problem["loc"])
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return UsageError(f"{option}{message}.", "See focusfix synthesize-blur --help.")
+        raise out_of_range(error.errors()) from error

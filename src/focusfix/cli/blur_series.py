@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focusfix.cli.alphas import create_folder
 from focusfix.cli.blur_options import BlurOptions
 from focusfix.cli.files import plan_jobs
 from focusfix.cli.sidecar import relative_path
@@ -113,13 +114,7 @@ def series_folder(options: BlurOptions) -> Path:
             "Give a folder with -o; the images in it are named {stem}_dz+10.0um.tif.",
         )
     folder = Path(output)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The output folder {folder} cannot be created: {error.strerror or error}.",
-            "Give another folder, or ask for write permission.",
-        ) from error
+    create_folder(folder)
     if (folder / MANIFEST).exists() and not (options.overwrite or options.skip_existing):
         raise OutputError(
             f"{folder / MANIFEST} exists already.",

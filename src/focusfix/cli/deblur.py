@@ -1,34 +1,24 @@
 """``focusfix deblur``: an out-of-focus image becomes an in-focus image."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from focusfix import __version__
+from focusfix.cli.alphas import AlphaJob, plan_alpha_jobs
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
-from focusfix.cli.files import Record, plan_jobs, process_jobs, show_output
-from focusfix.cli.model_choice import (
-    AUTO,
-    Choice,
-    ModelShelf,
-    check_halo,
-    choose_models,
-    find_model,
-)
-from focusfix.cli.options import (
-    BatchOptions,
-    ComputeOptions,
-    ConfigOptions,
-    ConsoleOptions,
-    ImageOptions,
-    JsonOption,
-    Normalization,
-    parse_count,
-)
+from focusfix.cli.deblur_options import DeblurOptions
+from focusfix.cli.deblur_plan import LATENT_LINE, plan_model
+from focusfix.cli.files import Record, process_jobs, show_output
+from focusfix.cli.focus_reference import bind_focus_code
+from focusfix.cli.line_deblurring import bind_line
+from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo, choose_models
+from focusfix.cli.options import parse_count
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -40,11 +30,11 @@ from focusfix.cli.restoration import (
     select_channels,
 )
 from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.second_image import SecondImage, open_second, pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
 
 if TYPE_CHECKING:
     from focusfix.engine.survey import Survey
-    from focusfix.io.batch import Job
     from focusfix.io.image import ImageReader
 
 _EXAMPLES = (
@@ -54,68 +44,9 @@ _EXAMPLES = (
      "focusfix deblur in.tif -m runs/first/best.safetensors --device cuda:0 -o out.tif"),
     ("one channel of several; the others are copied",
      "focusfix deblur cells.tif --channel 0 -o '{stem}_deblurred.tif'"),
+    ("from two images of one field, by extrapolation",
+     "focusfix deblur z10.tif --blurrier z0.tif --model latent-line -o out.tif"),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ModelOptions:
-    """Which network, and what it is told of the image."""
-
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            metavar="NAME|PATH",
-            help="Weights: a name that focusfix models list shows, or a .safetensors file. "
-            "auto takes fluorescence or brightfield, whichever each channel looks like.",
-        ),
-    ] = "auto"
-    camera_offset: Annotated[
-        float | None,
-        typer.Option(
-            metavar="COUNTS",
-            help="Grey value of darkness; by default the darkest pixels of each channel.",
-        ),
-    ] = None
-    normalize: Annotated[
-        Normalization,
-        typer.Option(
-            metavar="auto|dtype",
-            help="Grey values that become 0 and 1 for the network: percentiles of each channel, "
-            "as the model card says, or the whole range of the pixel type.",
-        ),
-    ] = Normalization.AUTO
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Start of the random numbers of models that draw any."
-        ),
-    ] = 0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ReportOption:
-    """A record of the whole run."""
-
-    report: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.json", help="Write what was done to every file as JSON."),
-    ] = None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class DeblurOptions(
-    ConsoleOptions,
-    ConfigOptions,
-    JsonOption,
-    ReportOption,
-    ComputeOptions,
-    ImageOptions,
-    ModelOptions,
-    BatchOptions,
-):
-    """Options of ``focusfix deblur``."""
 
 
 @dataclass(frozen=True)
@@ -128,18 +59,27 @@ class Deblurring:
         As the user gave them.
     console : Console
         Where the run reports.
+    model : str
+        Weights to use; "auto" to choose by channel.
+    alphas : tuple of float or None
+        Alphas of the run; None to have one chosen, or for models that take none.
     tile_px, halo_px, batch_size : int, optional
         Parsed from the options; None for auto.
     shelf : ModelShelf
         Networks loaded so far.
+    partners : dict of Path to Path
+        Blurrier image of each input.
     """
 
     options: DeblurOptions
     console: Console
+    model: str
+    alphas: tuple[float | None, ...]
     tile_px: int | None
     halo_px: int | None
     batch_size: int | None
     shelf: ModelShelf
+    partners: dict[Path, Path]
 
     @classmethod
     def plan(cls, options: DeblurOptions, console: Console) -> "Deblurring":
@@ -148,26 +88,34 @@ class Deblurring:
         Raises
         ------
         UsageError
-            If a number is out of range.
+            If a number is out of range, or an option is none of the model's.
         ModelError
             If the model is unknown or no checkpoint.
         OutputError
             If the report cannot be written.
         """
-        if options.model != AUTO:
-            find_model(options.model)
+        model, alphas = plan_model(options, console)
         if options.report is not None:
             check_folder(options.report)
         return cls(
             options,
             console,
+            model,
+            alphas,
             tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
             halo_px=parse_count("--halo", options.halo, smallest=0),
             batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
             shelf=ModelShelf(options, options.seed, console),
+            partners={},
         )
 
-    def process(self, job: "Job") -> Record:
+    def jobs(self) -> list[AlphaJob]:
+        """Pair every input with its output, and with its blurrier image where there is one."""
+        jobs = plan_alpha_jobs(self.options, self.alphas)
+        self.partners.update(pair_files(jobs, self.options.blurrier, "blurrier", "--blurrier"))
+        return jobs
+
+    def process(self, job: AlphaJob) -> Record:
         """Deblur one file.
 
         Returns
@@ -177,20 +125,17 @@ class Deblurring:
         """
         from focusfix.io.checksums import file_sha256
         from focusfix.io.image import open_image
+        from focusfix.operations.images import ReaderSource
 
         started = time.monotonic()
-        with open_image(job.source, axes=self.options.axes) as reader:
+        with ExitStack() as stack:
+            reader = stack.enter_context(open_image(job.source, axes=self.options.axes))
             for note in reader.notes:
                 self.console.note(f"{job.source}: {note}")
-            channels = select_channels(reader.metadata, self.options.channel)
             metadata = output_metadata(reader.metadata, self.options)
-            choices = choose_models(reader, channels, self.options.model, self.console)
-            surveys = [self._survey(reader, choice) for choice in choices]
-            found = list(zip(choices, surveys, strict=True))
-            tell_findings(reader, found, self.console)
-            parts = [self._part(reader, choice, survey) for choice, survey in found]
+            parts, models, n_gaps = self._parts(stack, reader, job)
             stats = restore_file(
-                reader,
+                ReaderSource(reader),
                 job.target,
                 metadata,
                 complete_parts(reader, parts),
@@ -203,9 +148,9 @@ class Deblurring:
             "input": str(job.source),
             "output": str(job.target),
             "input_sha256": file_sha256(job.source),
-            "models": [self._describe(*each) for each in zip(choices, parts, strict=True)],
+            "models": models,
             "seed": self.options.seed,
-            "filled_pixels": surveys[0].n_gaps,
+            "filled_pixels": n_gaps,
             **describe_stats(stats, metadata),
             "seconds": round(time.monotonic() - started, 3),
         }
@@ -213,39 +158,86 @@ class Deblurring:
             write_record(sidecar_path(job.target), record)
         return record
 
-    def _survey(self, reader: "ImageReader", choice: Choice) -> "Survey":
+    def _parts(
+        self, stack: ExitStack, reader: "ImageReader", job: AlphaJob
+    ) -> tuple[list[Part], list[Record], int]:
+        """Make the parts of one image, the description of their models, and count the gaps."""
+        channels = select_channels(reader.metadata, self.options.channel)
+        choices = choose_models(reader, channels, self.model, self.console)
+        second = None
+        if job.source in self.partners:
+            path = self.partners[job.source]
+            second = open_second(stack, reader, path, self.options.axes, channels, self.console)
+        surveys = [self._survey(reader, choice, second) for choice in choices]
+        found = list(zip(choices, surveys, strict=True))
+        tell_findings(reader, found, self.console)
+        made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
+        return [part for part, _ in made], [model for _, model in made], surveys[0].n_gaps
+
+    def _survey(
+        self, reader: "ImageReader", choice: Choice, second: SecondImage | None
+    ) -> "Survey":
         return fit_scales(
             reader,
             choice,
             normalize=self.options.normalize,
             camera_offset=self.options.camera_offset,
             nan_policy=self.options.nan_policy,
+            companions=() if second is None else (second.source(),),
         )
 
-    def _part(self, reader: "ImageReader", choice: Choice, survey: "Survey") -> Part:
+    def _part(
+        self,
+        reader: "ImageReader",
+        choice: Choice,
+        survey: "Survey",
+        second: SecondImage | None,
+        job: AlphaJob,
+    ) -> tuple[Part, Record]:
         from focusfix.engine.tiles import plan_tiles
-        from focusfix.operations import choose_batch_size
+        from focusfix.operations.images import choose_batch_size
 
-        model = self.shelf.load(choice)
-        check_halo(model.footprint, self.halo_px)
+        bound, details = self._bind(reader, choice, survey, second, job)
+        check_halo(bound.footprint, self.halo_px)
         plan = plan_tiles(
-            reader.metadata.shape_yx, model.footprint, tile_px=self.tile_px, halo_px=self.halo_px
+            reader.metadata.shape_yx, bound.footprint, tile_px=self.tile_px, halo_px=self.halo_px
         )
-        batch = self.batch_size or choose_batch_size(plan.tile_shape, model.function.device)
-        planes = planes_of_channels(reader.metadata, choice.channels)
-        return Part(planes, model.function, plan, survey.scales, batch)
+        batch = self.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
+        part = Part(
+            planes_of_channels(reader.metadata, choice.channels),
+            bound.function,
+            plan,
+            survey.scales,
+            batch,
+            () if second is None else (second.source(),),
+        )
+        return part, {**self._describe(choice, bound, part), **details}
 
-    def _describe(self, choice: Choice, part: Part) -> Record:
-        model = self.shelf.load(choice)
+    def _bind(
+        self,
+        reader: "ImageReader",
+        choice: Choice,
+        survey: "Survey",
+        second: SecondImage | None,
+        job: AlphaJob,
+    ) -> tuple[BoundModel, Record]:
+        """Give the network of one choice its parameters; also say which."""
+        if choice.family == LATENT_LINE:
+            return bind_line(self.shelf, self.options, reader, choice, survey, second, job.alpha)
+        if choice.family == "disentangled":
+            return bind_focus_code(self.shelf, self.options, choice)
+        return self.shelf.bind(choice), {}
+
+    def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:
         return {
             "name": choice.path.stem,
             "path": str(choice.path),
-            "sha256": model.sha256,
+            "sha256": self.shelf.load(choice).sha256,
             "channels": list(choice.channels),
             **describe_part(part),
-            "device": model.function.device.name,
-            "precision": model.function.precision,
-            "runtime": model.function.runtime,
+            "device": bound.function.device.name,
+            "precision": bound.function.precision,
+            "runtime": bound.function.runtime,
         }
 
 
@@ -258,9 +250,11 @@ def run(options: DeblurOptions, console: Console) -> None:
     """Make out-of-focus images sharp.
 
     Every plane is restored on its own; axes, pixel size, pixel type and grey values stay those
-    of the input. Prints the path of each output.
+    of the input. Models of the latent-line family continue the line through the codes of two
+    images of a field, --blurrier being the second, or through those of the image and a copy of it
+    that is blurred by optics. Prints the path of each output.
     """
     deblurring = Deblurring.plan(options, console)
-    jobs = plan_jobs(options)
+    jobs = deblurring.jobs()
     show = None if options.json else show_output
     process_jobs(jobs, deblurring.process, console, show=show, report=options.report)

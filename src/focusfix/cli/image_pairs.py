@@ -79,8 +79,8 @@ def plan_comparisons(
     InputError
         If something is missing or cannot be told apart.
     """
-    references = _find_partners(sources, reference, "reference", in_focus or {})
-    inputs = _find_partners(sources, blurry, "input") if blurry else [None] * len(sources)
+    references = find_partners(sources, reference, "reference", in_focus or {})
+    inputs = find_partners(sources, blurry, "input") if blurry else [None] * len(sources)
     return [Comparison(*each) for each in zip(sources, references, inputs, strict=True)]
 
 
@@ -104,7 +104,7 @@ def plan_inspections(sources: Sequence[Path], repeat: Path | None) -> list[Inspe
     InputError
         If something is missing or cannot be told apart.
     """
-    repeats = _find_partners(sources, repeat, "repeat") if repeat else [None] * len(sources)
+    repeats = find_partners(sources, repeat, "repeat") if repeat else [None] * len(sources)
     return [Inspection(*each) for each in zip(sources, repeats, strict=True)]
 
 
@@ -196,12 +196,36 @@ def _describe(metadata: "ImageMetadata") -> str:
     return f"{' x '.join(map(str, metadata.shape))} ({metadata.axes})"
 
 
-def _find_partners(
+def find_partners(
     sources: Sequence[Path],
     place: Path,
     role: str,
     others: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Path]:
+    """Find what belongs to each image in a file or folder.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        Images.
+    place : Path
+        One file for all of them; or a folder, in which each is looked for by its name, and then
+        by its name with another image suffix.
+    role : str
+        What is looked for, for messages.
+    others : mapping of str to sequence of str
+        Further names to look for, with or without suffix, by the names of the images.
+
+    Returns
+    -------
+    list of Path
+        In the order of the images.
+
+    Raises
+    ------
+    InputError
+        If something is missing or cannot be told apart.
+    """
     if not place.exists():
         raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
     if not place.is_dir():

@@ -1,18 +1,22 @@
 """Which weights serve which channel of an image, and what the model card says against it."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.console import Console
-from focusfix.cli.options import ComputeOptions
+from focusfix.cli.options import ComputeOptions, Precision
 from focusfix.cli.restoration import middle_window
-from focusfix.errors import ModelError, UsageError
+from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
-    from focusfix.config import CheckpointHeader
+    from focusfix.config import Ability, CheckpointHeader
     from focusfix.footprint import Footprint
     from focusfix.io.image import ImageReader
+    from focusfix.models.base import Restorer
+    from focusfix.models.registry import Family
+    from focusfix.operations.bindings import Execution
     from focusfix.runtime.executor import NetworkFunction
 
 AUTO = "auto"
@@ -36,33 +40,53 @@ class Choice:
     header: "CheckpointHeader"
     channels: tuple[int, ...]
 
+    @property
+    def family(self) -> "Family":
+        """How the network is used: by itself, on two images, or with a blur code swapped in."""
+        return family_of(self.header)
+
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network that is ready to run.
+    """A network as it was read.
+
+    Parameters
+    ----------
+    network : Restorer
+        With its weights.
+    sha256 : str
+        Checksum of the weights file.
+    """
+
+    network: "Restorer"
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BoundModel:
+    """A network with all its parameters, ready to run.
 
     Parameters
     ----------
     function : NetworkFunction
         The tile function.
     footprint : Footprint
-        Reach and stride of the network.
-    sha256 : str
-        Checksum of the weights file.
+        Reach and stride of what it does.
     """
 
     function: "NetworkFunction"
     footprint: "Footprint"
-    sha256: str
 
 
-def find_model(name_or_path: str) -> "tuple[Path, CheckpointHeader]":
-    """Find weights that can deblur, without torch.
+def find_model(name_or_path: str, ability: "Ability" = "deblur") -> "tuple[Path, CheckpointHeader]":
+    """Find weights that can do something, without torch.
 
     Parameters
     ----------
     name_or_path : str
         What the user gave.
+    ability : {"deblur", "synthesize-blur", "interpolate"}
+        What is to be done.
 
     Returns
     -------
@@ -74,24 +98,31 @@ def find_model(name_or_path: str) -> "tuple[Path, CheckpointHeader]":
     Raises
     ------
     ModelError
-        If there are no such weights, the file is not a checkpoint, or it was not trained to
-        deblur.
+        If there are no such weights, the file is not a checkpoint, or it was not trained for it.
     """
     from focusfix.io.checkpoint import read_header
     from focusfix.io.weights import find_weights
+    from focusfix.operations.bindings import check_ability
 
     path = find_weights(name_or_path)
     header = read_header(path)
-    if "deblur" not in header.abilities:
-        raise ModelError(
-            f"{path} was trained to {', '.join(header.abilities)}, not to deblur.",
-            "Choose another with --model; focusfix models list shows what each one can do.",
-        )
+    check_ability(header, ability, str(path))
     return path, header
 
 
+def family_of(header: "CheckpointHeader") -> "Family":
+    """Tell how a network is used: by itself, on two images, or with a blur code swapped in."""
+    from focusfix.models.registry import get_entry
+
+    return get_entry(header.model).family
+
+
 def choose_models(
-    reader: "ImageReader", channels: tuple[int, ...], wanted: str, console: Console
+    reader: "ImageReader",
+    channels: tuple[int, ...],
+    wanted: str,
+    console: Console,
+    ability: "Ability" = "deblur",
 ) -> list[Choice]:
     """Decide which weights each channel goes through, and say so.
 
@@ -105,6 +136,8 @@ def choose_models(
         ``--model``; "auto" decides channel by channel.
     console : Console
         Told what "auto" chose, and warned of what does not fit.
+    ability : {"deblur", "synthesize-blur", "interpolate"}
+        What is to be done.
 
     Returns
     -------
@@ -119,7 +152,7 @@ def choose_models(
         names.setdefault(look if wanted == AUTO else wanted, []).append(channel)
     choices = []
     for name, members in names.items():
-        path, header = find_model(name)
+        path, header = find_model(name, ability)
         choices.append(Choice(path, header, tuple(members)))
         if wanted == AUTO:
             console.note(f"{reader.path}: {_describe(members, looks)}, using the model {name}")
@@ -163,6 +196,7 @@ class ModelShelf:
     seed: int
     console: Console
     _loaded: dict[Path, LoadedModel] = field(default_factory=dict)
+    _bound: dict[Hashable, BoundModel] = field(default_factory=dict)
 
     def load(self, choice: Choice) -> LoadedModel:
         """Load a network, or return it if it was loaded before.
@@ -171,36 +205,84 @@ class ModelShelf:
         ------
         ModelError
             If the weights are damaged or not those of the list of checksums.
-        DeviceError
-            If the device or runtime is not there.
         """
         if choice.path not in self._loaded:
             self._loaded[choice.path] = self._load(choice)
         return self._loaded[choice.path]
+
+    def execution(self, choice: Choice) -> "Execution":
+        """Say where and how a network runs.
+
+        Models that move codes along a line are computed in float32 unless the user asks for less:
+        extrapolation amplifies what rounding does to the codes.
+
+        Raises
+        ------
+        DeviceError
+            If the device is not there.
+        """
+        from focusfix.operations.bindings import Execution
+        from focusfix.runtime.device import select_device
+
+        device = select_device(self.options.device)
+        precision = self.options.precision
+        if precision is Precision.AUTO and choice.family == "latent-line":
+            precision = Precision.FP32
+        return Execution(device, precision.value, self.options.runtime.value)
+
+    def bind(
+        self,
+        choice: Choice,
+        make: "Callable[[Any], Restorer] | None" = None,
+        *,
+        images: int = 1,
+        key: Hashable = None,
+    ) -> BoundModel:
+        """Make a network ready to run, or return it if it was before.
+
+        Parameters
+        ----------
+        choice : Choice
+            The weights.
+        make : callable, optional
+            Binds the network's parameters; the network itself is used when not given.
+        images : int
+            Images that the result takes at once.
+        key : hashable
+            What the parameters are, to know them again.
+
+        Returns
+        -------
+        BoundModel
+            In evaluation mode, on the device.
+
+        Raises
+        ------
+        DeviceError
+            If the device or runtime is not there.
+        """
+        from focusfix.operations.bindings import build_function
+
+        known = (choice.path, images, key)
+        if known not in self._bound:
+            network = self.load(choice).network
+            binding = network if make is None else make(network)
+            function = build_function(binding, self.execution(choice), images=images)
+            if not self._bound:
+                self._tell(function)
+            self._bound[known] = BoundModel(function, binding.footprint)
+        return self._bound[known]
 
     def _load(self, choice: Choice) -> LoadedModel:
         import torch
 
         from focusfix.io.checkpoint import load_checkpoint
         from focusfix.io.checksums import check_checksum
-        from focusfix.operations import deblur_function
-        from focusfix.runtime.device import select_device
 
         sha256 = check_checksum(choice.path)
-        device = select_device(self.options.device)
         torch.manual_seed(self.seed)
-        network, header = load_checkpoint(choice.path)
-        function = deblur_function(
-            network,
-            header,
-            device=device,
-            precision=self.options.precision.value,
-            runtime=self.options.runtime.value,
-            margin_px=network.footprint.halo_px if network.footprint.exact else 0,
-        )
-        if not self._loaded:
-            self._tell(function)
-        return LoadedModel(function, network.footprint, sha256)
+        network, _ = load_checkpoint(choice.path)
+        return LoadedModel(network, sha256)
 
     def _tell(self, function: "NetworkFunction") -> None:
         device = function.device

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from focusfix.engine.normalize import IntensityScale
     from focusfix.engine.painter import TileFunction
+    from focusfix.engine.source import PixelSource
     from focusfix.engine.stream import RestoreStats
     from focusfix.engine.tiles import TilePlan
     from focusfix.io.image import ImageMetadata, ImageReader
+    from focusfix.operations.images import ReaderSource
 
 _WINDOW_PX = 1024
 
@@ -39,6 +41,8 @@ class Part:
         One for each plane of the image.
     batch_size : int
         Tiles per call.
+    companions : tuple of PixelSource
+        Other images of the field that the function sees beside this one.
     """
 
     planes: tuple[int, ...]
@@ -46,6 +50,7 @@ class Part:
     plan: "TilePlan"
     scales: "tuple[IntensityScale, ...]"
     batch_size: int
+    companions: "tuple[PixelSource, ...]" = ()
 
 
 def select_channels(metadata: "ImageMetadata", wanted: Sequence[int] | None) -> tuple[int, ...]:
@@ -98,10 +103,10 @@ def middle_window(reader: "ImageReader", channel: int) -> "np.ndarray":
     return reader.read_window(planes[len(planes) // 2], rows, columns)
 
 
-def middle_slice(size: int) -> slice:
-    """Cut at most 1024 pixels from the middle of an axis."""
-    start = max(size - _WINDOW_PX, 0) // 2
-    return slice(start, min(start + _WINDOW_PX, size))
+def middle_slice(size: int, most_px: int = _WINDOW_PX) -> slice:
+    """Cut at most ``most_px`` pixels from the middle of an axis."""
+    start = max(size - most_px, 0) // 2
+    return slice(start, min(start + most_px, size))
 
 
 def output_metadata(metadata: "ImageMetadata", options: ImageOptions) -> "ImageMetadata":
@@ -171,7 +176,7 @@ def describe_stats(stats: "RestoreStats", metadata: "ImageMetadata") -> dict[str
 
 
 def restore_file(
-    reader: "ImageReader",
+    source: "ReaderSource",
     target: Path,
     metadata: "ImageMetadata",
     parts: Sequence[Part],
@@ -184,7 +189,7 @@ def restore_file(
 
     Parameters
     ----------
-    reader : ImageReader
+    source : ReaderSource
         The image.
     target : Path
         File to write.
@@ -212,8 +217,8 @@ def restore_file(
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     with ExitStack() as stack:
-        advance = stack.enter_context(console.progress(reader.path.name))
-        bands = stack.enter_context(closing(_merge_bands(reader, dtype, parts, stats, advance)))
+        advance = stack.enter_context(console.progress(source.path.name))
+        bands = stack.enter_context(closing(_merge_bands(source, dtype, parts, stats, advance)))
         done = bands if finish is None else map(finish, bands)
         notes = write_image(target, metadata, done, overwrite=overwrite)
     for note in notes:
@@ -250,7 +255,7 @@ def _add_stats(stats: "Sequence[RestoreStats]") -> "RestoreStats":
 
 
 def _merge_bands(
-    reader: "ImageReader",
+    source: "ReaderSource",
     dtype: "np.dtype[Any]",
     parts: Sequence[Part],
     stats: "Sequence[RestoreStats]",
@@ -258,9 +263,7 @@ def _merge_bands(
 ) -> "Generator[np.ndarray]":
     """Take the bands of each plane from the part that it belongs to, in the order of planes."""
     from focusfix.engine.stream import restore
-    from focusfix.operations import ReaderSource
 
-    source = ReaderSource(reader)
     shares = [0.0] * len(parts)
 
     def tell(index: int, share: float) -> None:
@@ -273,6 +276,7 @@ def _merge_bands(
             part.tile_function,
             part.plan,
             part.scales,
+            companions=part.companions,
             planes=part.planes,
             batch_size=part.batch_size,
             dtype=dtype,

@@ -11,6 +11,7 @@ from focusfix.errors import InputError
 
 if TYPE_CHECKING:
     from focusfix.engine.normalize import IntensityScale
+    from focusfix.engine.source import PixelSource
     from focusfix.engine.survey import Survey
     from focusfix.io.image import ImageMetadata, ImageReader
 
@@ -22,6 +23,7 @@ def fit_scales(
     normalize: Normalization,
     camera_offset: float | None,
     nan_policy: NanPolicy,
+    companions: "Sequence[PixelSource]" = (),
 ) -> "Survey":
     """Look at all pixels of an image and fit one scale for each channel.
 
@@ -37,6 +39,8 @@ def fit_scales(
         Grey value of darkness, in place of the low percentile.
     nan_policy : NanPolicy
         Refuse pixels that are not finite, or have them filled.
+    companions : sequence of PixelSource
+        Other images of the field, which share the scales.
 
     Returns
     -------
@@ -49,7 +53,7 @@ def fit_scales(
         As :func:`focusfix.engine.survey.survey_source`.
     """
     from focusfix.engine.survey import survey_source
-    from focusfix.operations import ReaderSource
+    from focusfix.operations.images import ReaderSource
 
     source = ReaderSource(reader)
     survey = survey_source(
@@ -60,6 +64,7 @@ def fit_scales(
         camera_offset=camera_offset,
         nan_policy=nan_policy.value,
         copied_samples=source.copied_samples,
+        companions=companions,
     )
     if normalize is Normalization.AUTO:
         return survey
@@ -94,7 +99,7 @@ def unit_scales(reader: "ImageReader", nan_policy: NanPolicy) -> "tuple[Intensit
     """
     from focusfix.engine.normalize import IntensityScale
     from focusfix.engine.survey import survey_source
-    from focusfix.operations import ReaderSource
+    from focusfix.operations.images import ReaderSource
 
     source = ReaderSource(reader)
     if source.dtype.kind != "f":

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from focusfix import __version__
-from focusfix.cli.blur_options import BlurOptions, choose_noise, choose_optics
+from focusfix.cli.blur_options import BlurOptions, choose_noise
 from focusfix.cli.blur_series import BlurJob, plan_blur_jobs, write_manifest
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record, process_jobs, show_output
+from focusfix.cli.lens import choose_optics
 from focusfix.cli.options import parse_count
 from focusfix.cli.restoration import (
     Part,
@@ -68,6 +69,7 @@ class Blurring:
         """
         from focusfix.io.checksums import file_sha256
         from focusfix.io.image import open_image
+        from focusfix.operations.images import ReaderSource
 
         with open_image(job.source, axes=self.options.axes) as reader:
             for note in reader.notes:
@@ -79,7 +81,7 @@ class Blurring:
             part = self._part(reader, channels, optics, job.dz_um)
             parts = complete_parts(reader, [part])
             stats = restore_file(
-                reader,
+                ReaderSource(reader),
                 job.target,
                 metadata,
                 parts,

@@ -61,5 +61,5 @@ def read_blur(network: DisentangledModel, image: Tensor) -> Tensor:
     Tensor, shape (1, B, 1, 1) or (1, B)
     """
     with torch.inference_mode():
-        blur = network.eval().encode(image).blur
+        blur = network.eval().encode(image.to(network.focus_code.device)).blur
         return position_free(blur).mean(dim=0, keepdim=True)
