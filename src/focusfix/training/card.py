@@ -5,6 +5,7 @@ from pathlib import Path
 from focusfix.config import CheckpointHeader
 from focusfix.data.focus_series import SPLITS
 from focusfix.io.checkpoint import library_versions
+from focusfix.models.registry import get_entry
 from focusfix.training.data_sources import TrainingData
 from focusfix.training.settings import RunSettings, StartWeights
 from focusfix.training.validation import ValidationScore
@@ -45,7 +46,7 @@ def make_header(
     return CheckpointHeader(
         model=settings.model,
         hyperparameters=hyperparameters,
-        abilities=("deblur",),
+        abilities=tuple(sorted(get_entry(settings.model).abilities)),
         modality=data.modality,
         **{**card, **_history(card["trained_on"], settings.start_from)},
         licence=settings.licence,
