@@ -28,6 +28,30 @@ def test_brightfield_smear_falls_from_its_stated_focus(real_data):
     assert (np.diff(sharpness[9:]) < 0).all()
 
 
+def test_fluorescence_nucleus_falls_from_its_focus(real_data):
+    """Far from focus nothing changes any more: the curve ends in a level, up to its noise."""
+    sharpness, focal_level = measure(real_data / "stacks" / "nucleus_widefield_z45.tif")
+    assert focal_level == 19
+    left, right = sharpness[focal_level::-1], sharpness[focal_level:]
+    for side in (left, right):
+        steps = np.diff(side)
+        assert (steps[:12] < 0).all()
+        assert steps.max() < 0.015 * sharpness.max()
+        assert side[12:].max() < 0.5 * sharpness.max()
+
+
+def test_noisy_volume_falls_to_its_empty_ends(real_data):
+    """A ball of chromosomes: every plane through it shows some in focus, so that there is no single
+    plane of focus. Above and below it the planes are empty, and noisier than what they show."""
+    sharpness, focal_level = measure(real_data / "stacks" / "chromosomes_z40.tif")
+    inside = np.flatnonzero(sharpness > 0.6 * sharpness.max())
+    assert inside[0] <= focal_level <= inside[-1]
+    assert (np.diff(inside) == 1).all()
+    assert (np.diff(sharpness[: inside[0] + 1]) > 0).all()
+    assert (np.diff(sharpness[inside[-1] :]) < 0).all()
+    assert max(sharpness[0], sharpness[-1]) < 0.02 * sharpness.max()
+
+
 @pytest.mark.parametrize("name", ["mitochondria_z34.tif", "microtubules_z31.tif"])
 def test_fluorescence_falls_on_both_sides(real_data, name):
     """Planes are 0.05 um apart, well within the depth of field: neighbours may swap, means of five

@@ -10,7 +10,11 @@ that is detail and not noise, so that empty, noisy planes do not pass for sharp 
     \qquad S(f) = \max(P(f) - N, 0),
 
 where :math:`P` is the power spectrum and :math:`N` the level of white noise, read from the
-corners of the spectrum, where a microscope that is sampled well leaves no signal.
+corners of the spectrum, where a microscope that is sampled well leaves no signal. The mean of the
+power on a ring scatters, and a single high ring that chance lifted above :math:`N` would outweigh
+all true detail by its :math:`f^2`. A ring therefore counts where it exceeds :math:`N` by three and
+a half times its scatter and a neighbour does, too, or by twelve times on its own; otherwise its
+:math:`S` is 0.
 """
 
 import math
@@ -23,7 +27,11 @@ import numpy.typing as npt
 _NOISE_FROM = 0.52
 _SIGNAL_TO = 0.5
 _N_BINS = 64
-_CONFIDENCE = 3.0
+_LIKELY, _CERTAIN = 3.5, 12.0
+_VALUES_PER_FREEDOM = 4.5
+"""How many coefficients have the scatter of one: each comes twice, and the window ties
+neighbours (1.5 along either axis)."""
+
 LEAST_SIZE_PX = 8
 
 FloatPlane = npt.NDArray[np.float64]
@@ -66,8 +74,10 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
     noise_count = count[frequency > _NOISE_FROM]
     level = float((noise * noise_count).sum() / noise_count.sum())
     band = frequency <= _SIGNAL_TO
-    significant = power[band] > level * (1 + _CONFIDENCE / np.sqrt(count[band]))
-    signal = np.where(significant, power[band] - level, 0.0) * count[band]
+    signal = (
+        np.where(_stands_out(power[band], level, count[band]), power[band] - level, 0.0)
+        * count[band]
+    )
     total = signal.sum()
     if total <= 0:
         return 0.0
@@ -115,6 +125,17 @@ def rank_focus(planes: Iterable[npt.NDArray[Any]]) -> tuple[list[float], int]:
     """
     sharpness = [measure_sharpness(plane) for plane in planes]
     return sharpness, int(np.argmax(sharpness))
+
+
+def _stands_out(power: FloatPlane, level: float, count: FloatPlane) -> npt.NDArray[np.bool_]:
+    """Tell the rings that hold more than noise, whose scatter is that of chance."""
+    scatter = np.sqrt(_VALUES_PER_FREEDOM / count)
+    likely = power > level * (1 + _LIKELY * scatter)
+    beside = np.zeros_like(likely)
+    beside[1:] |= likely[:-1]
+    beside[:-1] |= likely[1:]
+    certain = power > level * (1 + _CERTAIN * scatter)
+    return np.asarray((likely & beside) | certain)
 
 
 def _radial_spectrum(plane: npt.NDArray[Any]) -> tuple[FloatPlane, FloatPlane, FloatPlane]:

@@ -42,9 +42,57 @@ def test_noise_does_not_hide_the_focal_level(focal_series):
     assert rank_focus(noisy)[1] == 3
 
 
-def test_noise_alone_is_not_sharp(focal_series):
-    noise = np.random.default_rng(5).normal(100, 10, size=(200, 200))
-    assert measure_sharpness(noise) < 0.2 * measure_sharpness(focal_series[3])
+def falls_on_both_sides(sharpness: list[float], focal_level: int) -> bool:
+    """Whether a curve has one top, where it should be."""
+    steps = np.diff(sharpness)
+    return bool((steps[:focal_level] > 0).all() and (steps[focal_level:] < 0).all())
+
+
+@pytest.mark.parametrize("photons", [1000, 100, 30, 10])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_changes_no_order(focal_series, photons, seed):
+    """Shot noise of up to a third of the signal, over a background of as many photons."""
+    random = np.random.default_rng(seed)
+    noisy = [random.poisson(photons * (1 + plane)) for plane in focal_series]
+    assert falls_on_both_sides(rank_focus(noisy)[0], 3)
+
+
+def test_a_lamp_that_fades_changes_no_order(focal_series):
+    """Half the light from plane to plane, and another offset, in either direction."""
+    random = np.random.default_rng(6)
+    for order in (1, -1):
+        gains = (0.5 ** np.arange(6))[::order]
+        noisy = [
+            random.poisson(2000 * gain * (0.5 + plane)) + 100 * number
+            for number, (gain, plane) in enumerate(zip(gains, focal_series, strict=True))
+        ]
+        assert falls_on_both_sides(rank_focus(noisy)[0], 3)
+
+
+@pytest.mark.parametrize("margin", [80, 300])
+def test_empty_background_changes_no_order(focal_series, margin):
+    """The field covers a fourth, or a twentieth, of the plane; the rest is noise of the camera."""
+    random = np.random.default_rng(7)
+    noisy = [random.poisson(20 + 200 * np.pad(plane, margin)) for plane in focal_series]
+    assert falls_on_both_sides(rank_focus(noisy)[0], 3)
+
+
+def test_planes_of_noise_alone_are_never_sharp(focal_series):
+    """Fifty empty planes: no chance peak of the spectrum passes for detail."""
+    random = np.random.default_rng(5)
+    empty = [measure_sharpness(random.normal(100, 10, size=(150, 170))) for _ in range(50)]
+    assert max(empty) < 0.02 * measure_sharpness(focal_series[0])
+
+
+def test_noise_may_be_anything_but_detail():
+    """Stripes that are fainter than the noise around them are found where they are."""
+    columns = np.arange(256)
+    noise = np.random.default_rng(8).normal(0, 1, (256, 256))
+    for frequency in (0.05, 0.2, 0.4):
+        stripes = np.tile(np.cos(2 * np.pi * frequency * columns), (256, 1))
+        share = 0.5 / 1.5  # of the variance
+        measured = measure_sharpness(stripes + noise)
+        assert measured == pytest.approx(share * frequency, rel=0.1)
 
 
 @pytest.mark.parametrize("period_px", [4, 8, 16])

@@ -10,7 +10,8 @@ from focusfix.metrics.scorecard import MEASURES, mean_scores, score_plane
 
 def planes(shape: tuple[int, ...] = (180, 190, 1)) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
-    truth = random.normal(2000, 300, shape)
+    stripes = 300 * np.sin(np.arange(shape[1]) / 2)[:, None]
+    truth = stripes + random.normal(2000, 200, shape)
     return truth + random.normal(0, 100, shape), truth
 
 
