@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from pydantic import TypeAdapter
 from scipy.ndimage import gaussian_filter
+
+from focusfix.cli.score_schema import ScoredWeights, ScoreLine
 
 FIELDS = ("a", "b", "c")
 
@@ -41,6 +44,9 @@ def test_only_held_out_fields_are_scored(run_cli, stacks, weights) -> None:
     )
     assert outcome.code == 0
     record = json.loads(outcome.out)
+    line = TypeAdapter(ScoreLine).validate_json(outcome.out, strict=True)
+    assert isinstance(line, ScoredWeights)
+    assert json.loads(line.model_dump_json()) == record
     assert (record["fields"], record["split"], record["model"]) == (["b"], "test", "wiener-unet")
     assert record["schema_version"] == 1
     (channel,) = record["channels"]

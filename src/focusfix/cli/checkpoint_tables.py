@@ -96,7 +96,7 @@ def score_lines(channel: Record, unit: str) -> str:
     Parameters
     ----------
     channel : dict
-        With ``rows`` of :func:`field_rows`, and ``paths`` and ``probes`` where the model has them.
+        With ``rows`` of :func:`field_rows`, ``paths`` or None, and ``probes``, which may be empty.
     unit : str
         Of the distances.
 
@@ -118,10 +118,10 @@ def score_lines(channel: Record, unit: str) -> str:
         )
     titles = ("task", "method", "distance", "images", "PSNR", "nothing", "gain", "SSIM", "nothing")
     lines = ["", f"channel {channel['channel']}".rstrip(), format_table(titles, cells)]
-    if "paths" in channel:
+    if channel["paths"]:
         named = (f"{_PATHS[name]} {value:.4f}" for name, value in channel["paths"].items())
         lines += ["", ", ".join(named)]
-    for kind, probe in channel.get("probes", {}).items():
+    for kind, probe in channel["probes"].items():
         lines.append(
             f"ML-VAE score ({kind}) {probe['ml_vae_score']:.3f}: identity code "
             f"{probe['identity_accuracy']:.3f}, blur code {probe['blur_accuracy']:.3f}, "
@@ -159,8 +159,8 @@ def csv_cells(channel: Record) -> list[list[object]]:
         ]
         for row in channel["rows"]
     ]
-    rows += [[name, m, "model", *[None] * 5, v] for m, v in channel.get("paths", {}).items()]
-    for kind, probe in channel.get("probes", {}).items():
+    rows += [[name, m, "model", *[None] * 5, v] for m, v in (channel["paths"] or {}).items()]
+    for kind, probe in channel["probes"].items():
         rows += [[name, measure, kind, *[None] * 5, value] for measure, value in probe.items()]
     return rows
 
@@ -188,7 +188,7 @@ def _headline(channel: Record) -> dict[str, float]:
     ways = [rows[key] for key in _DEBLURRED if key in rows]
     deblurred = ways[0] if ways else _NO_ROW
     nothing = rows.get(("deblurring", _NOTHING), _NO_ROW)
-    mlp: Mapping[str, float] = channel.get("probes", {}).get("mlp", {})
+    mlp: Mapping[str, float] = channel["probes"].get("mlp", {})
     return {
         "psnr": deblurred["psnr_db"],
         "psnr_gain": deblurred["psnr_db"] - nothing["psnr_db"],
@@ -196,7 +196,7 @@ def _headline(channel: Record) -> dict[str, float]:
         "ssim_gain": deblurred["ssim"] - nothing["ssim"],
         "reconstruction_psnr": rows.get(("reconstruction", "model"), _NO_ROW)["psnr_db"],
         "synthesis_psnr": rows.get(("synthesis", "model"), _NO_ROW)["psnr_db"],
-        "lds": channel.get("paths", {}).get("lds", math.nan),
+        "lds": (channel["paths"] or {}).get("lds", math.nan),
         "ml_vae_score": mlp.get("ml_vae_score", math.nan),
     }
 

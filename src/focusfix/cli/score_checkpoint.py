@@ -248,11 +248,12 @@ def _score_channel(
 
 def _channel_record(scored: ScoredChannel) -> Record:
     scores = scored.scores
-    record: Record = {"channel": scored.channel, "rows": field_rows(scores.comparisons)}
-    if scores.paths is not None:
-        record["paths"] = {name: each.mean for name, each in scores.paths._asdict().items()}
-    if scores.probes:
-        record["probes"] = {
+    paths = scores.paths
+    return {
+        "channel": scored.channel,
+        "rows": field_rows(scores.comparisons),
+        "paths": {k: v.mean for k, v in paths._asdict().items()} if paths else None,
+        "probes": {
             kind: {
                 "identity_accuracy": each.identity,
                 "blur_accuracy": each.blur,
@@ -260,8 +261,8 @@ def _channel_record(scored: ScoredChannel) -> Record:
                 "chance": each.chance,
             }
             for kind, each in scores.probes.items()
-        }
-    return record
+        },
+    }
 
 
 def _print(record: Record, options: ScoreOptions, console: Console) -> None:

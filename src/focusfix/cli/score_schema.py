@@ -178,7 +178,78 @@ class FailedImage(_Line):
     error: Reason
 
 
-ScoreLine = ComparedImage | Summary | ImageAlone | FailedImage
+class TaskMeans(_Part):
+    """What weights reach in one task, at one distance or over them."""
+
+    task: str
+    """Such as "deblurring", "reconstruction" or "synthesis"."""
+    method: str
+    """"model", where its blur code comes from, or a method without a model."""
+    distance: float | None
+    """Of the level, or of the sharper input, from focus; null for the mean."""
+    images: int
+    """How many images."""
+    psnr_db: Number
+    """Mean of the PSNR of each image; data range 1 on the scale of each field."""
+    pooled_psnr_db: Number
+    """PSNR of the mean squared error."""
+    ssim: Number
+    """Mean."""
+
+
+class Paths(_Part):
+    """Linearity and spacing of latent paths; "sq" as the published code computes them."""
+
+    lds: float
+    apd: float
+    lds_sq: float
+    apd_sq: float
+
+
+class ProbeAccuracy(_Part):
+    """What one kind of classifier reads from codes."""
+
+    identity_accuracy: float
+    blur_accuracy: float
+    ml_vae_score: float
+    chance: float
+
+
+class ChannelScores(_Part):
+    """Scores of weights on one channel."""
+
+    channel: str
+    """Its name."""
+    rows: list[TaskMeans]
+    """By task, method and distance."""
+    paths: Paths | None
+    """For latent-line models."""
+    probes: dict[str, ProbeAccuracy]
+    """By kind of classifier, for models with two codes."""
+
+
+class ScoredWeights(_Line):
+    """Weights on focal series, with ``--checkpoint``."""
+
+    checkpoint: str
+    """As given."""
+    model: str
+    """Architecture."""
+    steps: int
+    """Steps trained."""
+    split: Literal["test", "validation", "all"]
+    """Which fields were scored."""
+    fields: list[str]
+    """Their names."""
+    distance_unit: Literal["um", "levels"]
+    """Of distances from focus."""
+    crop_size: int | None
+    """Side of the middle that was scored; null for whole fields."""
+    channels: list[ChannelScores]
+    """In the order of the data."""
+
+
+ScoreLine = ComparedImage | Summary | ImageAlone | FailedImage | ScoredWeights
 """What a line of output may be."""
 
 
