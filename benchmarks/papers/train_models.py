@@ -1,0 +1,66 @@
+"""Train the models of the papers' tables: `python benchmarks/papers/train_models.py NAME ...`.
+
+Each model is one call of `focusfix train` with the arguments below, at a size that two processor
+cores can train; a run that was stopped goes on where it was. Networks are narrower than those of
+the papers, and learn for a small part of their time: `--full` takes the papers' sizes and lengths
+instead, for machines with a graphics card.
+"""
+
+import argparse
+from pathlib import Path
+
+from focusfix.__main__ import main as focusfix
+
+SEED = 6
+LINE = ("linear-ae-baseline", "linear-ae-indirect", "linear-ae-direct")
+CODES = ("ml-vae", "manifold", "manifold-1d")
+WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "consistency")}
+"""The manifold model with one of its losses left out."""
+
+SMALL = {
+    **{name: ("widths=[8,16,32,64,128]", 1500, 4, 128) for name in LINE},
+    **{name: ("widths=[8,16,32,48]", 600, 4, 64) for name in (*CODES, *WITHOUT)},
+}
+"""Hyperparameters, steps, samples in a step and size of the crops (pixels) of the small models."""
+
+
+def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str) -> list[str]:
+    """Return the arguments of focusfix for one model."""
+    run = runs / name
+    if (run / "config.json").exists():
+        return ["train", "--resume", "-o", str(run)]
+    model = "manifold" if name in WITHOUT else name
+    command = ["train", str(plate), "--model", model, "--channel", channel, "-o", str(run)]
+    command += ["--validation-crops", "32"]
+    command += ["--seed", str(SEED), "--patience", "0", "--validate-every", "300"]
+    if name in WITHOUT:
+        command += ["--lesson-setting", f"{WITHOUT[name]}=0"]
+    if full:
+        return [*command, *(["--preset", "paper"] if model in LINE else ["--epochs", "400"])]
+    setting, steps, batch, crop = SMALL[name]
+    command += ["--model-setting", setting, "--steps", str(steps)]
+    return [*command, "--batch-size", str(batch), "--crop-size", str(crop)]
+
+
+def main() -> None:
+    """Parse the command line and train one model after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[*LINE, *CODES, *WITHOUT], choices=[*SMALL])
+    parser.add_argument("--plate", type=Path, required=True, help="a plate like BBBC006")
+    parser.add_argument("--runs", type=Path, default=Path("runs/papers"))
+    parser.add_argument("--channel", default="w1")
+    parser.add_argument("--full", action="store_true", help="sizes and lengths of the papers")
+    options = parser.parse_args()
+    options.runs.mkdir(parents=True, exist_ok=True)
+    for name in options.names:
+        command = arguments_of(
+            name, options.plate, options.runs, full=options.full, channel=options.channel
+        )
+        print("focusfix", *command, flush=True)
+        code = focusfix(command)
+        if code:
+            raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()
