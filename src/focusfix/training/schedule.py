@@ -19,6 +19,8 @@ class FitSettings(FrozenModel):
         Of Adam.
     decay_share : float
         Share of the steps over which the rate falls to a hundredth along a cosine.
+    fall_steps : int, optional
+        Steps after which, again and again, the rate falls to ``fall_factor`` of itself.
     average_decay : float
         Decay of the exponential moving average of the weights, which is what is kept; 0 keeps
         the weights themselves.
@@ -31,13 +33,17 @@ class FitSettings(FrozenModel):
     betas: tuple[float, float] = (0.9, 0.999)
     warmup_steps: int = Field(default=100, ge=0)
     decay_share: float = Field(default=0.3, ge=0, le=1)
+    fall_steps: int | None = Field(default=None, ge=1)
+    fall_factor: float = Field(default=0.98, gt=0, le=1)
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     clip_norm: float | None = Field(default=1.0, gt=0)
 
 
 def learning_rate_at(step: int, settings: FitSettings) -> float:
-    """Rate of one step: linear warm-up, plateau, cosine to a hundredth."""
+    """Rate of one step: linear warm-up, plateau that may fall in steps, cosine to a hundredth."""
     rate = settings.learning_rate
+    if settings.fall_steps is not None:
+        rate *= settings.fall_factor ** (step // settings.fall_steps)
     if step < settings.warmup_steps:
         return rate * (step + 1) / settings.warmup_steps
     decay_steps = settings.decay_share * settings.steps

@@ -12,7 +12,7 @@ from focusfix.errors import UsageError
 from focusfix.training.fit import FitSettings
 from focusfix.training.lesson import LossName, Precision
 
-Schedule = Literal["smooth", "constant"]
+Schedule = Literal["smooth", "constant", "stepped"]
 """How the learning rate runs, and what is kept."""
 
 OPTION_OF_SETTING = {
@@ -26,6 +26,7 @@ NOTHING = "nothing"
 """Name of random first weights where weights to start from are asked for."""
 
 _LONGEST_WARMUP = 100
+_EPOCHS_OF_A_STEP = 5
 _MOST_STEPS_UNSEEN = 500
 _VALIDATIONS = 20
 
@@ -99,9 +100,10 @@ class RunSettings(FrozenModel):
         Samples that go through the network at once.
     accumulate : int
         Batches whose gradients make one step.
-    schedule : {"smooth", "constant"}
+    schedule : {"smooth", "constant", "stepped"}
         "smooth" warms the learning rate up and lets it fall, shortens long gradients and keeps
-        averaged weights; "constant" does nothing of this.
+        averaged weights; "constant" does nothing of this; "stepped" neither, but the rate falls by
+        2 % every five epochs.
     steps_per_epoch : float
         Steps in which all training images are seen about once.
     crop_size : int
@@ -178,8 +180,10 @@ class RunSettings(FrozenModel):
     @property
     def fit(self) -> FitSettings:
         """Schedule of the optimiser."""
-        if self.schedule == "constant":
+        if self.schedule != "smooth":
+            fall_steps = max(1, round(_EPOCHS_OF_A_STEP * self.steps_per_epoch))
             return FitSettings(
+                fall_steps=fall_steps if self.schedule == "stepped" else None,
                 steps=self.steps,
                 learning_rate=self.learning_rate,
                 warmup_steps=0,

@@ -45,6 +45,15 @@ def test_rate_rises_stays_and_falls(step, rate):
     assert learning_rate_at(step, settings) == pytest.approx(rate, abs=1e-4)
 
 
+def test_rate_falls_in_steps(make_settings):
+    settings = make_settings(schedule="stepped", steps=400, steps_per_epoch=1.0).fit
+    rates = [learning_rate_at(step, settings) for step in (0, 4, 5, 399)]
+    assert rates == pytest.approx([1e-3, 1e-3, 0.98e-3, 0.98**79 * 1e-3])
+    constant = make_settings(schedule="constant", steps=400).fit
+    assert {learning_rate_at(step, constant) for step in (0, 200, 399)} == {1e-3}
+    assert (constant.average_decay, constant.clip_norm) == (0, None)
+
+
 def test_state_continues_exactly(tmp_path):
     straight = make_trainer()
     for step in range(6):
