@@ -1,6 +1,6 @@
 """The lesson of the multi-level VAE: groups of one field at several levels."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from focusfix.data.samples import CropGroup
 from focusfix.latent.gaussian import (
     Gaussian,
     draw_normals,
@@ -37,13 +38,13 @@ ML_VAE_PRESET: Mapping[str, Any] = MappingProxyType(
     {
         "learning_rate": 1e-3,
         "batch_size": 4,
-        "schedule": "constant",
+        "schedule": "stepped",
         "epochs": 400,
         "patience": 0,
         "crop_size": 128,
     }
 )
-"""Settings of the thesis; its batch is not known, and its rate falls to a fifth over the run."""
+"""Settings of the thesis, whose rate falls by 2 % every five epochs; its batch is not known."""
 
 _SEED_STEP = 1_000_003
 
@@ -117,13 +118,22 @@ class MlVaeLesson(Lesson[GroupBatch]):
         """Stack groups; donors are the images in focus of the groups before."""
         size = self.options.group_size
         drawn = [source.group(index, size=size) for index in range(first, first + count)]
+        return self._stack(drawn, first)
+
+    def validation_batch(self, source: "SampleSource", count: int) -> GroupBatch:
+        """Stack the first groups, a level out of focus first: an image in focus is no task."""
+        size = self.options.group_size
+        drawn = [_blurred_first(source.group(index, size=size)) for index in range(count)]
+        return self._stack(drawn, 0)
+
+    def _stack(self, drawn: Sequence[CropGroup], first: int) -> GroupBatch:
         in_focus = torch.from_numpy(np.stack([each.in_focus for each in drawn])[:, None])
         return GroupBatch(
             images=torch.from_numpy(np.stack([each.images for each in drawn])[:, :, None]),
             in_focus=in_focus,
             donor=in_focus.roll(1, 0),
             dz_um=torch.from_numpy(np.stack([each.dz_um for each in drawn])),
-            noise_seed=torch.arange(first, first + count) + _SEED_STEP * self.seed,
+            noise_seed=torch.arange(first, first + len(drawn)) + _SEED_STEP * self.seed,
         )
 
     def losses(self, network: nn.Module, batch: GroupBatch, step: int) -> dict[str, Tensor]:
@@ -197,6 +207,14 @@ class MlVaeLesson(Lesson[GroupBatch]):
             f"fields with {self.options.group_size} levels": fields,
             "compared by": self.distance.description,
         }
+
+
+def _blurred_first(group: CropGroup) -> CropGroup:
+    """Put the members in the order of the group, but for one out of focus in front."""
+    order = np.argsort(group.levels == 0, kind="stable")
+    return group._replace(
+        images=group.images[order], levels=group.levels[order], dz_um=group.dz_um[order]
+    )
 
 
 def _as_float(distribution: Gaussian) -> Gaussian:

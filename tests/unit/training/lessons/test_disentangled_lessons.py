@@ -87,6 +87,29 @@ def test_batches_follow_from_the_numbers_of_the_samples() -> None:
         assert torch.equal(whole.donor[1:], whole.in_focus[:-1])
 
 
+def test_validation_starts_out_of_focus() -> None:
+    """Nothing can be gained on an image in focus, and its PSNR would drown the others."""
+
+    class WithFocus(Dots):
+        def factor_pairs(self, index: int) -> FactorPairs:
+            pairs = super().factor_pairs(index)
+            levels, dz_um = pairs.levels.copy(), pairs.dz_um.copy()
+            levels[index % 2] = dz_um[index % 2] = 0
+            name = ("image", "other_level")[index % 2]
+            return pairs._replace(levels=levels, dz_um=dz_um, **{name: pairs.in_focus})
+
+    factors = manifold_lesson().validation_batch(WithFocus(), 4)
+    assert bool((factors.dz_um[:, 0] != 0).all())
+    assert bool((factors.dz_um[:, 1] == 0).all())
+    assert torch.equal(factors.other_level, factors.in_focus)
+    drawn = ml_vae_lesson(group_size=3).batch(Dots(), 0, 8)
+    groups = ml_vae_lesson(group_size=3).validation_batch(Dots(), 8)
+    assert bool((drawn.dz_um[:, 0] == 0).any())
+    assert bool((groups.dz_um[:, 0] != 0).all())
+    for before, after in zip(drawn.images, groups.images, strict=True):
+        torch.testing.assert_close(before.sum(dim=0), after.sum(dim=0))
+
+
 def test_terms_of_a_network_that_knows_the_factors() -> None:
     """With a perfect network, swaps are the images that they should be."""
 
