@@ -1,14 +1,16 @@
 r"""Extended depth of field: from every plane of a z-stack what is in focus there.
 
 Structure in focus has detail. With the detail :math:`d_z = x_z - G_1 * x_z` of plane z and its
-energy in the neighbourhood,
+energy near by and farther around,
 
-.. math:: m_z = G_\sigma * d_z^2, \qquad
+.. math:: m_z = G_\sigma * d_z^2 + \tfrac14 G_{4\sigma} * d_z^2, \qquad
           w_z = \Big(\frac{m_z}{\max_k m_k}\Big)^{s}, \qquad
           y = \frac{\sum_z w_z\, x_z}{\sum_z w_z}
 
 the plane with the most detail decides where one stands out; where none does, the planes are
-averaged. Nothing is put out that no plane shows. The weights are smooth, so no seams are cut.
+averaged. The wider neighbourhood lets structures decide for the empty ground around them, which
+would otherwise be an average that holds the haze of all planes. Nothing is put out that no plane
+shows. The weights are smooth, so no seams are cut.
 
 References
 ----------
@@ -26,6 +28,8 @@ from focusfix.footprint import Footprint
 Array = NDArray[np.float32]
 
 _DETAIL_PX = 1.0
+_WIDENING = 4.0
+_WIDE_WEIGHT = 0.25
 _TRUNCATED_AT = 4.0
 _NO_DETAIL = 1e-12
 
@@ -62,8 +66,9 @@ class DepthFusion:
 
     @property
     def footprint(self) -> Footprint:
-        """The two Gaussians, cut at four standard deviations."""
-        reach = sum(int(_TRUNCATED_AT * sigma + 0.5) for sigma in (_DETAIL_PX, self.window_px))
+        """The Gaussian of the detail and the wider one of its energy, at four deviations."""
+        sigmas = _DETAIL_PX, _WIDENING * self.window_px
+        reach = sum(int(_TRUNCATED_AT * sigma + 0.5) for sigma in sigmas)
         return Footprint(reach_px=reach, stride_px=1)
 
     def __call__(self, tiles: Array) -> Array:
@@ -87,7 +92,9 @@ class DepthFusion:
 
         colours = tiles.reshape(-1, self.samples, *tiles.shape[1:])
         detail = np.square(colours - smooth(colours, _DETAIL_PX))
-        energy = smooth(detail.sum(axis=1, keepdims=True), self.window_px) + _NO_DETAIL
+        found = detail.sum(axis=1, keepdims=True)
+        energy = smooth(found, self.window_px) + _NO_DETAIL
+        energy += _WIDE_WEIGHT * smooth(found, _WIDENING * self.window_px)
         weights = (energy / energy.max(axis=2, keepdims=True)) ** self.selectivity
         fused = np.sum(weights * colours, axis=2) / np.sum(weights, axis=2)
         return np.ascontiguousarray(fused.reshape(len(tiles), 1, *tiles.shape[2:]), np.float32)

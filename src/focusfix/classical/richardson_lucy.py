@@ -31,6 +31,8 @@ _DARKEST = 1e-6
 
 _LEAST_COVER = 1e-2
 _FLAT_SLOPE = 1e-5
+_MOST_VARIATION = 0.25
+"""The divergence of a direction is at least -4 and at most 4."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +60,7 @@ class RichardsonLucy:
     total_variation: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"iterations must be at least 1, not {self.iterations}")
-        if not 0 <= self.total_variation < 0.25:
-            raise ValueError(f"total_variation must be in [0, 0.25), not {self.total_variation}")
+        check_iterations(self.iterations, self.total_variation)
 
     @property
     def footprint(self) -> Footprint:
@@ -104,6 +103,20 @@ class RichardsonLucy:
             estimate *= factor
         restored = _Convolution(self.change.focused, shape)(estimate)
         return np.ascontiguousarray(np.maximum(restored[..., rows, columns], 0))
+
+
+def check_iterations(iterations: int, total_variation: float) -> None:
+    """Refuse numbers out of range.
+
+    Raises
+    ------
+    ValueError
+        If there is no iteration, or the smoothing could divide by zero or less.
+    """
+    if iterations < 1:
+        raise ValueError(f"iterations must be at least 1, not {iterations}")
+    if not 0 <= total_variation < _MOST_VARIATION:
+        raise ValueError(f"total_variation must be in [0, 0.25), not {total_variation}")
 
 
 class _Convolution:

@@ -2,6 +2,7 @@
 
 from focusfix.cli.alphas import AUTO as AUTO_ALPHA
 from focusfix.cli.alphas import check_alpha, parse_alphas
+from focusfix.cli.classical_options import check_classical_options
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.model_choice import AUTO, family_of, find_model
@@ -38,7 +39,8 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
     ModelError
         If there are no such weights.
     """
-    given = _given_options(options)
+    check_classical_options(options, options.model)
+    given = given_options(options)
     line_options = [option for option in given if option != "--in-focus-reference"]
     model = options.model
     if model == AUTO and line_options:
@@ -58,7 +60,8 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
     return model, _parse_alphas(options, console)
 
 
-def _given_options(options: DeblurOptions) -> list[str]:
+def given_options(options: DeblurOptions) -> list[str]:
+    """Name the options for models with codes that the user gave."""
     values = {
         "--alpha": options.alpha,
         "--alphas": options.alphas,

@@ -52,6 +52,46 @@ def fit_scales(
     InputError
         As :func:`focusfix.engine.survey.survey_source`.
     """
+    return fit_channel_scales(
+        reader,
+        normalize=normalize,
+        camera_offset=camera_offset,
+        nan_policy=nan_policy,
+        companions=companions,
+        low=choice.header.intensity.low_percentile,
+        high=choice.header.intensity.high_percentile,
+    )
+
+
+def fit_channel_scales(
+    reader: "ImageReader",
+    *,
+    normalize: Normalization,
+    camera_offset: float | None,
+    nan_policy: NanPolicy,
+    companions: "Sequence[PixelSource]" = (),
+    low: float = 0.1,
+    high: float = 99.9,
+) -> "Survey":
+    """Look at all pixels of an image and fit one scale for each channel, without a model card.
+
+    Parameters
+    ----------
+    reader, normalize, camera_offset, nan_policy, companions
+        As for :func:`fit_scales`.
+    low, high : float
+        Percentiles that become 0 and 1.
+
+    Returns
+    -------
+    Survey
+        Scales of all planes, and what was found.
+
+    Raises
+    ------
+    InputError
+        As :func:`focusfix.engine.survey.survey_source`.
+    """
     from focusfix.engine.survey import survey_source
     from focusfix.operations.images import ReaderSource
 
@@ -59,8 +99,8 @@ def fit_scales(
     survey = survey_source(
         source,
         source.channel_of_plane,
-        low=choice.header.intensity.low_percentile,
-        high=choice.header.intensity.high_percentile,
+        low=low,
+        high=high,
         camera_offset=camera_offset,
         nan_policy=nan_policy.value,
         copied_samples=source.copied_samples,
@@ -68,10 +108,11 @@ def fit_scales(
     )
     if normalize is Normalization.AUTO:
         return survey
-    low, high = pixel_range(reader.metadata)
-    low = low if camera_offset is None else camera_offset
+    darkest, brightest = pixel_range(reader.metadata)
+    darkest = darkest if camera_offset is None else camera_offset
+    gain = 1 / (brightest - darkest)
     scales = (
-        scale if scale.constant else replace(scale, offset=low, gain=1 / (high - low))
+        scale if scale.constant else replace(scale, offset=darkest, gain=gain)
         for scale in survey.scales
     )
     return replace(survey, scales=tuple(scales))
@@ -141,13 +182,20 @@ def tell_findings(
     InputError
         If every channel to be restored holds one grey value only.
     """
+    tell_channel_findings(reader, [(choice.channels, each) for choice, each in found], console)
+
+
+def tell_channel_findings(
+    reader: "ImageReader", found: "Sequence[tuple[Sequence[int], Survey]]", console: Console
+) -> None:
+    """Do the same for channels that no weights were chosen for."""
     flat = [
         channel
-        for choice, survey in found
-        for channel in choice.channels
+        for channels, survey in found
+        for channel in channels
         if channel in survey.constant_channels
     ]
-    if len(flat) == sum(len(choice.channels) for choice, _ in found):
+    if len(flat) == sum(len(channels) for channels, _ in found):
         raise InputError(
             f"{reader.path} holds one grey value only: there is nothing to restore.",
             "Check that it is the right file and that it was not exported blank.",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from focusfix.classical.distance import estimate_distance, farthest_visible
 from focusfix.classical.lens import FocusChange
-from focusfix.classical.richardson_lucy import RichardsonLucy
+from focusfix.classical.richardson_lucy import RichardsonLucy, check_iterations
 from focusfix.classical.sharpening import UnsharpMask
 from focusfix.classical.spectrum import LEAST_SIZE_PX, fit_signal, ring_power, ring_transfer
 from focusfix.classical.wiener import plan_wiener
@@ -56,6 +56,11 @@ class ClassicalSettings:
         Weight of the smoothing of ``richardson-lucy``; 0 to 0.25.
     radius_px, amount : float
         Of ``unsharp``.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
     """
 
     model: PlaneModel
@@ -65,10 +70,19 @@ class ClassicalSettings:
     radius_px: float = 2.0
     amount: float = 1.0
 
+    def __post_init__(self) -> None:
+        UnsharpMask(self.radius_px, self.amount)
+        check_iterations(self.iterations, self.total_variation)
+
+    @property
+    def needs_lens(self) -> bool:
+        """Whether it depends on the lens and the distance from focus."""
+        return self.model in LENS_MODELS
+
     @property
     def looks_at_planes(self) -> bool:
         """Whether the function depends on the plane: its distance, or its spectrum."""
-        return self.model == "wiener" or (self.model in LENS_MODELS and self.dz_um is None)
+        return self.model == "wiener" or (self.needs_lens and self.dz_um is None)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,17 @@ def test_planes_without_detail_are_averaged() -> None:
     np.testing.assert_allclose(DepthFusion()(tiles), 0.3, rtol=1e-6)
 
 
+def test_structures_decide_for_the_ground_around_them() -> None:
+    """A disc in focus, and out of focus as a haze that reaches far beyond it."""
+    generator = np.random.default_rng(0)
+    radius = np.hypot(*(np.mgrid[:120, :120] - 59.5))
+    sharp = np.where(radius < 15, 1 + generator.random((120, 120)), 0.1)
+    haze = 0.1 + np.exp(-((radius / 30) ** 2))
+    fused = DepthFusion()(np.stack([sharp, haze])[None].astype(np.float32))[0, 0]
+    ring = (radius > 22) & (radius < 40)
+    np.testing.assert_allclose(fused[ring], 0.1, atol=0.02)
+
+
 def test_colours_choose_together() -> None:
     """Detail in one colour decides for all colours of the pixel."""
     generator = np.random.default_rng(0)
@@ -69,7 +80,7 @@ def test_tiles_equal_the_whole(terraces: tuple[np.ndarray, np.ndarray]) -> None:
     first, *others = (ArraySource(plane[None]) for plane in planes)
     scale = IntensityScale(offset=100.0, gain=1 / 900)
     results = []
-    for tile_px in (1024, 110):
+    for tile_px in (1024, 200):
         plan = plan_tiles(planes.shape[1:3], DepthFusion().footprint, tile_px=tile_px)
         bands = restore(first, DepthFusion(), plan, [scale], companions=others)
         results.append(np.concatenate(list(bands)).astype(int))
@@ -79,16 +90,15 @@ def test_tiles_equal_the_whole(terraces: tuple[np.ndarray, np.ndarray]) -> None:
 
 def test_reach_is_exact() -> None:
     function = DepthFusion(window_px=2.0)
-    tiles = np.random.default_rng(0).random((1, 3, 61, 61))
+    tiles = np.random.default_rng(0).random((1, 3, 101, 101))
     changed = tiles.copy()
-    changed[0, 0, 30, 30] += 100
-    difference = np.abs(function(changed) - function(tiles))[0, 0, 30]
+    changed[0, 0, 50, 50] += 100
+    difference = np.abs(function(changed) - function(tiles))[0, 0, 50]
     touched = np.flatnonzero(difference)
     reach = function.footprint.reach_px
-    assert reach == 12
-    assert touched[0] >= 30 - reach
-    assert touched[-1] <= 30 + reach
-    assert touched[-1] >= 30 + reach - 2
+    assert reach == 36
+    assert touched[0] >= 50 - reach
+    assert 50 + reach - 3 <= touched[-1] <= 50 + reach
 
 
 @pytest.mark.parametrize(
