@@ -1,5 +1,6 @@
 """Which levels of a focal series belong together: triplets on one side of focus, signed levels."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -102,6 +103,32 @@ def _of_side(side: list[int], pattern: TripletPattern) -> tuple[LevelTriplet, ..
 def signed_levels(fitted: FittedSeries) -> tuple[int, ...]:
     """Return the z-levels of a series minus its focal level: the sign is the side of focus."""
     return tuple(level - fitted.focal_level for level in fitted.series.z_levels)
+
+
+def keep_with_heights(fitted: Sequence[FittedSeries]) -> list[FittedSeries]:
+    """Leave out series whose planes have no known heights.
+
+    Parameters
+    ----------
+    fitted : sequence of FittedSeries
+        At least one.
+
+    Returns
+    -------
+    list of FittedSeries
+
+    Raises
+    ------
+    InputError
+        If none is left.
+    """
+    kept = [each for each in fitted if each.series.z_um is not None]
+    if not kept:
+        raise InputError(
+            f"{fitted[0].series.planes[0].path}: how far its z-levels are apart is not stated.",
+            "Give the distance with --z-spacing-um.",
+        )
+    return kept
 
 
 def distance_um(series: FocusSeries, z_level: int, origin: int) -> float:

@@ -13,6 +13,7 @@ from focusfix.data.level_choice import (
     PlaneTriplet,
     TripletPattern,
     distance_um,
+    keep_with_heights,
     list_triplets,
     signed_levels,
 )
@@ -267,10 +268,14 @@ class SeriesSampler:
         -------
         RefocusPair
             Of a series whose heights are known.
+
+        Raises
+        ------
+        InputError
+            If there is none; the option that states heights is named.
         """
         rng = np.random.default_rng([*self.seed, _REFOCUS, index])
-        usable = [each for each in self.series if each.series.z_um is not None]
-        fitted = usable[rng.integers(len(usable))]
+        fitted = self._with_heights[rng.integers(len(self._with_heights))]
         source, target = rng.choice(fitted.series.z_levels, 2, replace=False).tolist()
         crop, _ = self.cutter.place(fitted, rng)
         return RefocusPair(
@@ -278,6 +283,10 @@ class SeriesSampler:
             self.cutter.read(fitted, target, crop),
             distance_um(fitted.series, target, source),
         )
+
+    @cached_property
+    def _with_heights(self) -> list[FittedSeries]:
+        return keep_with_heights(self.series)
 
 
 def _ways(fitted: FittedSeries, levels: Sequence[int]) -> tuple[FloatArray, FloatArray]:

@@ -94,6 +94,15 @@ class TrainingData(Protocol):
             If there are none to learn from.
         """
 
+    def count_refocus_pairs(self) -> dict[str, int]:
+        """Count the ways from one plane to another in each split.
+
+        Raises
+        ------
+        InputError
+            If the heights of the planes to learn from are not known.
+        """
+
     def close(self) -> None:
         """Release all files."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from focusfix.config import Modality
 from focusfix.data.focus_series import SPLITS
 from focusfix.data.layouts import SeriesIndex, natural_order
-from focusfix.data.level_choice import TripletPattern, list_triplets
+from focusfix.data.level_choice import TripletPattern, keep_with_heights, list_triplets
 from focusfix.data.planes import PlaneStore
 from focusfix.data.sampling import split_series
 from focusfix.data.series_sampler import SeriesSampler
@@ -17,6 +17,7 @@ from focusfix.training.data_sources import count_splits
 from focusfix.training.settings import RunSettings
 
 _TRAIN_STREAM, _VALIDATION_STREAM = 1, 2
+_PURPOSES = {"train": "training", "validation": "validation"}
 
 
 class SeriesData:
@@ -122,36 +123,50 @@ class SeriesData:
 
     def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
         """Count the triplets of levels in each split."""
-        counts = {
-            split: sum(
-                len(list_triplets(each, pattern)) * each.series.samples
-                for each in self._in_split(split)
-            )
-            for split in SPLITS
-        }
-        if not counts["train"]:
-            longest = max(len(each.series.z_levels) for each in self._in_split("train"))
+        counts, lacking = self._count(
+            lambda each: len(list_triplets(each, pattern)) * each.series.samples
+        )
+        if lacking:
             raise InputError(
-                f"No field for training has three z-levels on one side of its focal level (at most "
-                f"{longest} levels in all; {self.index.layout}): there are no triplets to learn "
-                "from.",
+                f"No field for {_PURPOSES[lacking]} has three z-levels on one side of its focal "
+                f"level (at most {self._most_levels(lacking)} levels in all; "
+                f"{self.index.layout}): there are no triplets to learn from.",
                 "Give z-stacks with more planes, sharp images with --simulate, or another --model.",
             )
         return counts
 
     def count_groups(self, size: int) -> dict[str, int]:
         """Count the fields (and channels and times) of enough levels in each split."""
-        counts = {
-            split: sum(len(each.series.z_levels) >= size for each in self._in_split(split))
-            for split in SPLITS
-        }
-        if not counts["train"]:
-            longest = max(len(each.series.z_levels) for each in self._in_split("train"))
+        counts, lacking = self._count(lambda each: int(len(each.series.z_levels) >= size))
+        if lacking:
             raise InputError(
-                f"No field for training has {size} z-levels; the most are {longest}.",
+                f"No field for {_PURPOSES[lacking]} has {size} z-levels; the most are "
+                f"{self._most_levels(lacking)}.",
                 "Give z-stacks with more planes, or groups of fewer levels.",
             )
         return counts
+
+    def count_refocus_pairs(self) -> dict[str, int]:
+        """Count the ways from one plane to another in each split, where heights are known."""
+        counts, lacking = self._count(
+            lambda each: (
+                len(each.series.z_levels) * (len(each.series.z_levels) - 1)
+                if each.series.z_um is not None
+                else 0
+            )
+        )
+        if lacking:
+            keep_with_heights(self._in_split(lacking))
+        return counts
+
+    def _count(self, count: Callable[[FittedSeries], int]) -> tuple[dict[str, int], str]:
+        """Add up a number of each series by split, and name a split that is used but lacks any."""
+        counts = {split: sum(map(count, self._in_split(split))) for split in SPLITS}
+        used = [split for split in SPLITS[:2] if self._in_split(split)]
+        return counts, next((split for split in used if not counts[split]), "")
+
+    def _most_levels(self, split: str) -> int:
+        return max(len(each.series.z_levels) for each in self._in_split(split))
 
     def close(self) -> None:
         """Release all files."""

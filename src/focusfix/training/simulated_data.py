@@ -123,6 +123,10 @@ class SimulatedData:
             )
         return self._count(1)
 
+    def count_refocus_pairs(self) -> dict[str, int]:
+        """Count the ways from one level to another of each split."""
+        return self._count(LEVELS * (LEVELS - 1))
+
     def _count(self, times: int) -> dict[str, int]:
         return {split: times * len(self._in_split(split)) for split in SPLITS}
 

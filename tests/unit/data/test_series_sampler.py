@@ -1,5 +1,7 @@
 """Triplets, groups, factor pairs and refocus pairs: every pixel says field, level and place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
@@ -8,6 +10,7 @@ from focusfix.data.layouts import index_data
 from focusfix.data.planes import PlaneStore
 from focusfix.data.series_sampler import SeriesSampler
 from focusfix.data.series_scale import fit_series, with_z_spacing
+from focusfix.errors import InputError
 
 FIELDS, LEVELS, FOCAL, SIDE, CROP = 3, 5, 4, 40, 16
 
@@ -147,3 +150,11 @@ def test_refocus_pairs_say_how_far_and_which_way(sampler, coded):
         assert drawn.dz_um == 2.0 * (target[1] - source[1])
         ways.add(drawn.dz_um > 0)
     assert ways == {True, False}
+
+
+def test_ways_need_heights(make_sampler, coded):
+    plain = [replace(each, series=replace(each.series, z_um=None)) for each in coded]
+    with pytest.raises(InputError, match=r"f0\.tif: how far its z-levels .*--z-spacing-um"):
+        make_sampler(plain).refocus_pair(0)
+    group = make_sampler(plain).group(0, size=2)
+    assert np.isnan(group.dz_um).all()

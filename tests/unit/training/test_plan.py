@@ -158,3 +158,41 @@ def test_precision_that_pays(monkeypatch):
     assert training_precision(Device("cpu", "cpu", "")) == "bf16"
     monkeypatch.setattr("focusfix.training.plan.choose_precision", lambda _: "fp32")
     assert training_precision(Device("mps", "mps", "")) == "fp32"
+
+
+def test_samples_are_counted(plate, cpu):
+    wanted = {**TINY, "focal_level": "2", "validation_share": 0.3, "test_share": 0.0}
+    plan = plan_run(DataPlace(path=str(plate)), wanted, device=cpu)
+    data = plan.data
+    assert data.count_triplets("auto") == {"train": 4, "validation": 2, "test": 0}
+    assert data.count_groups(3) == {"train": 4, "validation": 2, "test": 0}
+    with pytest.raises(InputError, match="No field for training has 4 z-levels; the most are 3"):
+        data.count_groups(4)
+    with pytest.raises(InputError, match="--z-spacing-um"):
+        data.count_refocus_pairs()
+    data.close()
+    spaced = plan_run(DataPlace(path=str(plate), z_spacing_um=2.0), wanted, device=cpu)
+    assert spaced.data.count_refocus_pairs()["train"] == 4 * 6
+    assert spaced.data.train.refocus_pair(0).dz_um in (-4, -2, 2, 4)
+    spaced.data.close()
+
+
+def test_fields_for_validation_need_triplets_too(tmp_path, cpu):
+    rng = np.random.default_rng(0)
+    for name, levels in (("a", 3), ("b", 2)):
+        stack = rng.integers(100, 4000, (levels, 40, 40), dtype=np.uint16)
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    wanted = {
+        "model": "linear-ae-direct",
+        "hyperparameters": {"widths": [2]},
+        "crop_size": 32,
+        "focal_level": "0",
+        "split": "plate-order",
+        "test_share": 0.0,
+        "validation_share": 0.5,
+    }
+    with pytest.raises(InputError, match="No field for training has three z-levels"):
+        plan_run(DataPlace(path=str(tmp_path)), wanted, device=cpu)
+    (tmp_path / "a.tif").rename(tmp_path / "c.tif")
+    with pytest.raises(InputError, match="No field for validation has three z-levels"):
+        plan_run(DataPlace(path=str(tmp_path)), wanted, device=cpu)

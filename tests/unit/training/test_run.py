@@ -8,6 +8,9 @@ from safetensors.torch import load_file
 from focusfix.errors import InputError
 from focusfix.io.checkpoint import load_checkpoint
 from focusfix.models.registry import list_entries
+from focusfix.training.fit import Adversary
+from focusfix.training.lesson import Lesson
+from focusfix.training.lessons.pairs import PairLesson
 from focusfix.training.lessons.table import find_lesson
 from focusfix.training.run import Run
 from focusfix.training.run_folder import RunFolder
@@ -83,6 +86,62 @@ def test_a_stopped_run_ends_with_the_same_weights(start, entry, monkeypatch):
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert read_rows(straight.folder) == read_rows(resumed.folder)
+
+
+class Duel(Lesson):
+    """Pairs against a judge; finishing notes itself in a buffer."""
+
+    def __init__(self):
+        self.plain = PairLesson("l1", 1.0, 32)
+        torch.manual_seed(5)
+        judge = torch.nn.Conv2d(1, 1, 3)
+        self._adversary = Adversary(judge, self._judge, learning_rate=1e-2)
+        self.finished = []
+
+    @property
+    def adversary(self):
+        return self._adversary
+
+    def batch(self, source, first, count):
+        return self.plain.batch(source, first, count)
+
+    def losses(self, network, batch, step):
+        image = self.plain.losses(network, batch, step)["loss"]
+        fooled = (self._adversary.network(network(batch.inputs)) - 1).square().mean()
+        return {"loss": image + 0.1 * fooled, "image": image, "fooled": fooled}
+
+    def _judge(self, network, batch, step):  # noqa: ARG002 - the same at every step
+        with torch.no_grad():
+            made = network(batch.inputs)
+        judge = self._adversary.network
+        return {"loss": judge(made).square().mean() + (judge(batch.targets) - 1).square().mean()}
+
+    def restore(self, network, batch):
+        return self.plain.restore(network, batch)
+
+    def finish(self, network, source):
+        assert not network.training
+        self.finished.append(float(source.pair(0).in_focus.sum()))
+
+
+def test_a_run_against_an_adversary_is_resumed_exactly(start, monkeypatch):
+    monkeypatch.setattr("focusfix.training.run.make_lesson", lambda *_: Duel())
+    straight = start("straight", accumulate=2, validate_every=4)
+    straight.train(Watcher())
+    stopped = start("stopped", accumulate=2, validate_every=4)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train(Watcher(at=3, do=lambda: signal.raise_signal(signal.SIGINT)))
+    resumed = start("stopped", accumulate=2, validate_every=4)
+    resumed.train(Watcher())
+    one, other = load_file(straight.folder.state), load_file(resumed.folder.state)
+    assert {name.partition(".")[0] for name in one} == {
+        "network", "average", "adam", "adversary", "adversary_adam"
+    }  # fmt: skip
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert read_rows(straight.folder) == read_rows(resumed.folder)
+    assert read_rows(straight.folder)[0][-3:] == ["image", "fooled", "adversary_loss"]
+    assert not any(name.startswith("adversary") for name in load_file(straight.folder.best))
+    assert len(straight.lesson.finished) == 2, "once for each step that is validated and saved"
 
 
 def test_what_a_run_leaves(start):
