@@ -59,6 +59,24 @@ class IntensityConvention(FrozenModel):
         return self
 
 
+class TrustCalibration(FrozenModel):
+    """How signs of trouble become the error to expect (:mod:`focusfix.metrics.trust`).
+
+    Parameters
+    ----------
+    weights : tuple of float
+        Of the signs, in their order; the last one is the constant.
+    fields : int
+        Fields it was fitted to; >= 1.
+    fitted_on : str
+        Which fields these were.
+    """
+
+    weights: tuple[float, ...] = Field(min_length=2)
+    fields: int = Field(ge=1)
+    fitted_on: str
+
+
 class CheckpointHeader(FrozenModel):
     """All that is needed to rebuild a trained network and to know what it is good for.
 
@@ -100,6 +118,8 @@ class CheckpointHeader(FrozenModel):
         Figures on held-out images; the key names the measure and its unit.
     summary : str
         One line for ``focusfix models list``.
+    trust : TrustCalibration, optional
+        Calibration of the trust map; None where it was not calibrated.
     """
 
     format_version: int = FORMAT_VERSION
@@ -119,6 +139,7 @@ class CheckpointHeader(FrozenModel):
     held_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     scores: dict[str, float] = Field(default_factory=dict)
     summary: str
+    trust: TrustCalibration | None = None
 
     @model_validator(mode="after")
     def _check_versions(self) -> Self:
