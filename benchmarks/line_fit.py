@@ -32,9 +32,15 @@ HALF_OF_DISC = 2.2151
 EPOCHS = 20
 BATCH = 256
 DROPOUT = 0.1
+FEATURE_NOISE = 0.2
+"""Added to log powers while learning to read, so that readings change smoothly."""
+
 HELD_OUT = 20
 RIDGE = 3e-3
 SMALLEST_GAIN = 1e-3
+SPACING_PULL = 1e-3
+SPACING_TURNS = 50
+SMALLEST_RISE = 0.1
 
 
 def contrast_radius_px(blur: Blur, field_px: int) -> float:
@@ -71,9 +77,6 @@ def fit_reading(
     report: Callable[[str], None],
 ) -> None:
     """Fit the layers that read the blur, then the calibration, in place."""
-    with torch.no_grad():
-        chunks = statistics.log_powers[..., None, None].split(1000)
-        codes = torch.cat([filters.read(chunk) for chunk in chunks])
     held_out = torch.arange(len(radii)) % HELD_OUT == 0
     learned = torch.nonzero(~held_out).ravel()
     steps = EPOCHS * len(learned) // BATCH
@@ -81,7 +84,11 @@ def fit_reading(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
     for _ in range(steps):
         chosen = learned[torch.randint(len(learned), (BATCH,))]
-        radius, spread = reading.read(F.dropout(codes[chosen], DROPOUT))
+        powers = statistics.log_powers[chosen]
+        powers = powers + FEATURE_NOISE * torch.randn_like(powers)
+        with torch.no_grad():
+            codes = filters.read(powers[..., None, None])
+        radius, spread = reading.read(F.dropout(codes, DROPOUT))
         errors = (radius[:, 0, 0, 0] - radii[chosen]).abs()
         spread = spread[:, 0, 0, 0]
         loss = (errors / spread + torch.log(spread)).mean()
@@ -90,7 +97,8 @@ def fit_reading(
         optimizer.step()
         schedule.step()
     with torch.no_grad():
-        read = reading.read(codes)[0][:, 0, 0, 0]
+        chunks = statistics.log_powers[..., None, None].split(1000)
+        read = torch.cat([reading.read(filters.read(c))[0][:, 0, 0, 0] for c in chunks])
         reading.calibration.copy_(calibrate(read[learned], radii[learned]))
         errors = (reading.calibrated(read[held_out]) - radii[held_out]).abs()
         for low, high in ((0, 2), (2, 8), (8, 16), (16, 24), (24, 40)):
@@ -124,6 +132,41 @@ def calibrate(read: Tensor, true: Tensor) -> Tensor:
     slope = (centres[-1] - centres[-3]) / (means[-1] - means[-3])
     beyond = np.maximum(edges - means[-1], 0) * min(slope, 2.0)
     return torch.tensor(np.interp(edges, means, centres) + beyond, dtype=torch.float32)
+
+
+def fit_spacing(readings: Tensor) -> Tensor:
+    r"""Find the spacing that makes paths of evenly spaced levels even.
+
+    .. math:: \min_{\psi, a} \sum_{fn} \big(\psi(r_{fn}) - a_f n\big)^2
+
+    over piecewise linear :math:`\psi` from 0 to 48 pixels and one scale :math:`a_f` per series, by
+    turns; a weak pull towards :math:`\psi(r) = r` decides where no readings are.
+
+    Parameters
+    ----------
+    readings : Tensor, shape (F, N)
+        Mean blur radii of F series, at levels 0 (in focus) to N - 1, evenly spaced; pixels.
+
+    Returns
+    -------
+    Tensor, shape (17,)
+        Ascending, 0 to 48.
+    """
+    knots = np.linspace(0, FARTHEST_PX, KNOTS)
+    read = readings.double().numpy()
+    hats = np.clip(1 - np.abs(read.reshape(-1, 1) - knots) / knots[1], 0, None)
+    levels = np.arange(read.shape[1])
+    spacing = knots.copy()
+    pull = SPACING_PULL * len(hats) * np.eye(KNOTS)
+    for _ in range(SPACING_TURNS):
+        values = (hats @ spacing).reshape(read.shape)
+        scales = values @ levels / (levels @ levels)
+        scales *= (read @ levels / (levels @ levels)).mean() / scales.mean()
+        wanted = (scales[:, None] * levels).ravel()
+        spacing = np.linalg.solve(hats.T @ hats + pull, hats.T @ wanted + pull @ knots)
+        spacing = np.maximum.accumulate(np.maximum(spacing, SMALLEST_RISE * np.arange(KNOTS)))
+    spacing = (spacing - spacing[0]) * FARTHEST_PX / (spacing[-1] - spacing[0])
+    return torch.tensor(spacing, dtype=torch.float32)
 
 
 def fit_ladder(

@@ -9,21 +9,28 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from filter_fit import RingStatistics, measure_pairs
-from line_fit import fit_ladder, fit_reading, radii_of_pairs
+from line_fit import fit_ladder, fit_reading, fit_spacing, radii_of_pairs
 from make_weights import NUCLEI, PAIRS_BEFORE, RECIPES, zoomed
 from safetensors.torch import load_file, save_file
 
 from focusfix.config import CheckpointHeader
+from focusfix.data.screening import screening_pair
 from focusfix.data.simulate import DefocusSimulator
+from focusfix.engine.normalize import fit_intensity_scale
 from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.models.latent_line import LatentLine
 from focusfix.models.local_wiener import LocalWiener
+from focusfix.optics import OpticsSettings
 
 SEED = 2
 PAIRS = 12000
 CHUNK = 500
+SERIES = 24
+LEVELS = 9
+FIELD_SHAPE = (520, 696)
 STARTED_FROM = "fluorescence"
 
 
@@ -39,6 +46,34 @@ def measured(simulator: DefocusSimulator, layer: LocalWiener, run: Path) -> Ring
             print(f"{first - PAIRS_BEFORE + CHUNK} of {PAIRS} pairs measured", flush=True)
         rows.append(RingStatistics(**load_file(str(path))))
     return RingStatistics(*(torch.cat(column) for column in zip(*rows, strict=True)))
+
+
+def draw_optics(rng: np.random.Generator) -> OpticsSettings:
+    """Draw a 20x screening microscope."""
+    return OpticsSettings(
+        numerical_aperture=rng.uniform(0.45, 0.75),
+        wavelength_um=rng.uniform(0.44, 0.52),
+        pixel_size_um=0.65,
+        apodization=rng.choice([0.0, rng.uniform(0, 1.5)]),
+    )
+
+
+def read_series(network: LatentLine, planes: list[np.ndarray]) -> torch.Tensor:
+    """Read the blur of series of levels, from in focus to 32 um out of it; shape (F, 9)."""
+    rng, series = np.random.default_rng(SEED), []
+    for number, plane in enumerate(planes):
+        optics = draw_optics(rng)
+        seeds = range(100 * number, 100 * number + LEVELS)
+        steps = [
+            screening_pair(plane, 32 * level / (LEVELS - 1), seed=seed, optics=optics)
+            for level, seed in enumerate(seeds)
+        ]
+        scale = fit_intensity_scale([step.out_of_focus for step in steps])
+        with torch.inference_mode():
+            images = (scale.apply(step.out_of_focus)[:512, :672] for step in steps)
+            batches = (torch.from_numpy(image.copy())[None, None] for image in images)
+            series.append([float(network.read_blur(image)[0].mean()) for image in batches])
+    return torch.tensor(series)
 
 
 def main() -> None:
@@ -62,6 +97,12 @@ def main() -> None:
     say = partial(print, flush=True)
     fit_reading(network.reading, network.content.filters, statistics, radii, say)
     fit_ladder(network.ladder, statistics, radii, simulator.field_px)
+    fields = [image.plane for image, _ in recipe.planes(options.data / "sharp")]
+    fields = [plane for plane in fields if plane.shape == FIELD_SHAPE]
+    network.spacing.copy_(
+        fit_spacing(read_series(network.eval(), fields[:: len(fields) // SERIES]))
+    )
+    say(f"spacing: {[round(float(each), 1) for each in network.spacing]}")
     header = CheckpointHeader(
         model="latent-line",
         hyperparameters=network.hyperparameters,

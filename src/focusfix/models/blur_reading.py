@@ -76,15 +76,35 @@ class BlurReading(nn.Module):
 
     def calibrated(self, radius_px: Tensor) -> Tensor:
         """Map readings to what they stand for, piecewise linearly; any shape."""
-        place = (radius_px / FARTHEST_PX * (KNOTS - 1)).clamp(0, KNOTS - 1 - 1e-4)
-        below = place.detach().long()
-        left, right = self.calibration[below], self.calibration[below + 1]
-        return left + (place - below) * (right - left)
+        knots = torch.linspace(0, FARTHEST_PX, KNOTS).to(self.calibration)
+        return interpolate_knots(radius_px, knots, self.calibration)
 
     @staticmethod
     def code_span(cells: Span) -> Span:
         """Trace readings back to codes."""
         return cells.before_convolution(_AROUND)
+
+
+def interpolate_knots(values: Tensor, knots: Tensor, heights: Tensor) -> Tensor:
+    """Evaluate a piecewise linear function, constant beyond its first and last knot.
+
+    Parameters
+    ----------
+    values : Tensor
+        Where; any shape.
+    knots, heights : Tensor, shape (K,)
+        Ascending knots, and the function there.
+
+    Returns
+    -------
+    Tensor
+        Shape of ``values``.
+    """
+    inside = values.clamp(float(knots[0]), float(knots[-1])).contiguous()
+    above = torch.searchsorted(knots, inside.detach(), right=True).clamp(1, len(knots) - 1)
+    left, right = knots[above - 1], knots[above]
+    share = (inside - left) / (right - left)
+    return heights[above - 1] + share * (heights[above] - heights[above - 1])
 
 
 def _mean_around(cells: Tensor) -> Tensor:

@@ -4,14 +4,15 @@ A :class:`~focusfix.models.wiener_unet.WienerUNet` estimates what the field look
 :math:`s`, and reads the blur radius :math:`r` from local power spectra. The code holds, pixel by
 pixel, sharpness and content weighed by it,
 
-.. math:: z = (w,\ c\, w s), \qquad w = 1 - r / R,
+.. math:: z = (w,\ c\, w s), \qquad w = 1 - \psi(r) / R,
 
 so that the codes of one field at all its blur levels lie on the line through :math:`(1, c s)` and
-the origin, evenly spaced where blur is, and the direction of a code is its content. (The constant
-c says how much content counts beside sharpness where codes are compared.) Decoding divides, and
-blurs the content by the radius that the sharpness stands for:
+the origin, and the direction of a code is its content. (The constant c says how much content
+counts beside sharpness where codes are compared. The spacing :math:`\psi`, a monotone function
+fitted on series of levels, evens out what readings far from focus fall short of.) Decoding divides,
+and blurs the content by the radius that the sharpness stands for:
 
-.. math:: D(z) = h_{R (1 - z_0)} * \frac{z_1}{c\, z_0}
+.. math:: D(z) = h_{\psi^{-1}(R (1 - z_0))} * \frac{z_1}{c\, z_0}
 
 In a mixture of two codes the sharper image counts for more, in proportion to its sharpness.
 Extrapolated to :math:`z_0 = 1`, where nothing is blurred, a mixture is the estimate in focus.
@@ -31,7 +32,7 @@ from focusfix.footprint import Footprint
 from focusfix.latent.line import extrapolate_latents, interpolate_latents
 from focusfix.models.base import LatentLineModel, check_image, check_integer
 from focusfix.models.blur_ladder import BlurLadder
-from focusfix.models.blur_reading import FARTHEST_PX, BlurReading
+from focusfix.models.blur_reading import FARTHEST_PX, KNOTS, BlurReading, interpolate_knots
 from focusfix.models.reach import Span, farthest_reach, join
 from focusfix.models.wiener_unet import WienerUNet
 
@@ -52,7 +53,14 @@ class LatentLine(LatentLineModel):
     content_share : float
         Weight c of content in the code; 0 < c <= 1. Images do not depend on it, only distances
         between codes do.
+
+    Attributes
+    ----------
+    spacing : Tensor, shape (17,)
+        The function psi at blur radii of 0, 3, 6, ... 48 pixels; ascending, 0 to 48.
     """
+
+    spacing: Tensor
 
     def __init__(
         self,
@@ -82,6 +90,7 @@ class LatentLine(LatentLineModel):
         )
         self.reading = BlurReading(hidden, reading_hidden)
         self.ladder = BlurLadder(support_px)
+        self.register_buffer("spacing", torch.linspace(0, FARTHEST_PX, KNOTS))
         self.hyperparameters = {
             **self.content.hyperparameters,
             "reading_hidden": reading_hidden,
@@ -96,9 +105,7 @@ class LatentLine(LatentLineModel):
 
     def _input_span(self, output: Span) -> Span:
         pixels = join(output, self.ladder.input_span(output))
-        cells = pixels.before_bilinear_enlarging(self.content.footprint.stride_px)
-        read = self.content.filters.code_span(self.reading.code_span(cells))
-        return join(self.content.input_span(pixels), read)
+        return join(self.content.input_span(pixels), self.blur_span(pixels))
 
     def encode(self, image: Tensor) -> Tensor:
         """Turn images into codes.
@@ -121,13 +128,7 @@ class LatentLine(LatentLineModel):
         check_image(image, channels=1, stride_px=self.content.footprint.stride_px)
         content, code = self.content.restore_and_read(image)
         radius, _ = self.reading(code)
-        sharpness = (1 - radius / FARTHEST_PX).clamp_min(LEAST_SHARPNESS)
-        weight = F.interpolate(
-            sharpness,
-            scale_factor=float(self.content.footprint.stride_px),
-            mode="bilinear",
-            align_corners=False,
-        )
+        weight = self._enlarged(self.sharpness_of(radius))
         return torch.cat([weight, self.content_share * weight * content], dim=1)
 
     def decode(self, code: Tensor) -> Tensor:
@@ -151,8 +152,16 @@ class LatentLine(LatentLineModel):
         check_image(code, channels=2, stride_px=1)
         weight, weighed = code.chunk(2, dim=1)
         content = weighed / (self.content_share * weight.clamp_min(LEAST_SHARPNESS))
-        blurred: Tensor = self.ladder(content, FARTHEST_PX * (1 - weight.clamp(0, 1)))
+        place = FARTHEST_PX * (1 - weight.clamp(0, 1))
+        knots = torch.linspace(0, FARTHEST_PX, KNOTS).to(self.spacing)
+        blurred: Tensor = self.ladder(content, interpolate_knots(place, self.spacing, knots))
         return blurred
+
+    def sharpness_of(self, radius_px: Tensor) -> Tensor:
+        """Turn blur radii into sharpness, 0.02 to 1; any shape."""
+        knots = torch.linspace(0, FARTHEST_PX, KNOTS).to(self.spacing)
+        place = interpolate_knots(radius_px, knots, self.spacing)
+        return (1 - place / FARTHEST_PX).clamp_min(LEAST_SHARPNESS)
 
     def interpolate_images(
         self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
@@ -190,6 +199,32 @@ class LatentLine(LatentLineModel):
         radius, spread = self.reading(filters.read(filters.measure(image)))
         return radius, spread
 
+    def blur_like(self, image: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
+        """Blur an image as much as another one of the same field is blurred.
+
+        Parameters
+        ----------
+        image, of : Tensor, shape (N, 1, Y, X)
+            What to blur, and the image whose blur is read; Y and X are multiples of the stride.
+
+        Returns
+        -------
+        blurred, radius_px : Tensor, shape (N, 1, Y, X)
+            The result, and the blur radius at each pixel.
+        """
+        radius = self._enlarged(self.read_blur(of)[0])
+        return self.ladder(image, radius), radius
+
+    def blur_span(self, output: Span) -> Span:
+        """Trace pixels of :meth:`blur_like` back to the image whose blur is read."""
+        cells = output.before_bilinear_enlarging(self.content.footprint.stride_px)
+        return self.content.filters.code_span(self.reading.code_span(cells))
+
+    def _enlarged(self, cells: Tensor) -> Tensor:
+        """Interpolate from neighbourhoods to pixels."""
+        times = float(self.content.footprint.stride_px)
+        return F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
+
     def best_alpha(self, sharper: Tensor, blurrier: Tensor) -> float:
         r"""Tell the alpha at which extrapolation ends in focus, where sharpness is 1.
 
@@ -206,8 +241,8 @@ class LatentLine(LatentLineModel):
             In (0, 1]; 0.02 at least. 1 where the sharper image is in focus already, or is not
             the sharper one.
         """
-        radii = [self.read_blur(image)[0].mean() for image in (sharper, blurrier)]
-        weights = [(1 - float(radius) / FARTHEST_PX) for radius in radii]
+        radii = [self.read_blur(image)[0] for image in (sharper, blurrier)]
+        weights = [float(self.sharpness_of(radius).mean()) for radius in radii]
         if weights[0] <= weights[1]:
             return 1.0
         alpha = (weights[0] - weights[1]) / (1 - weights[1])

@@ -139,6 +139,17 @@ def test_readings_that_are_sure_count_for_more() -> None:
     assert float(mean_spread[0, 0, 0, 0]) == pytest.approx((1 + 0.1) / 1.01, abs=1e-3)
 
 
+def test_spacing_is_undone_on_decoding(network, images) -> None:
+    network.spacing.copy_(48 * (torch.linspace(0, 1, 17) ** 0.5))
+    set_reading(network, {0: 12.0})
+    with torch.inference_mode():
+        code = network.encode(images[0])
+        decoded, content = network.decode(code), network.content(images[0])
+        expected = network.ladder(content, torch.full_like(content, 12.0))
+    torch.testing.assert_close(code[:, :1], torch.full_like(code[:, :1], 0.5))
+    torch.testing.assert_close(decoded, expected, rtol=0, atol=1e-4)
+
+
 def test_calibration_is_piecewise_linear() -> None:
     reading = BlurReading(4, 3)
     knots = torch.linspace(0, FARTHEST_PX, 17)
