@@ -86,6 +86,55 @@ def save_weights() -> Callable[..., Path]:
     return _save_tiny_weights
 
 
+@pytest.fixture(scope="session")
+def line_weights(tmp_path_factory) -> Path:
+    """Weights of a small random network of the latent-line family."""
+    folder = tmp_path_factory.mktemp("line")
+    return _save_random_weights(folder / "line.safetensors", "linear-ae-direct")
+
+
+@pytest.fixture(scope="session")
+def code_weights(tmp_path_factory) -> Path:
+    """Weights of a small random disentangled network that knows images in focus."""
+    folder = tmp_path_factory.mktemp("codes")
+    return _save_random_weights(folder / "codes.safetensors", "manifold", in_focus=True)
+
+
+@pytest.fixture(scope="session")
+def save_random_weights() -> Callable[..., Path]:
+    """Save a small random network of any name under a path."""
+    return _save_random_weights
+
+
+def _save_random_weights(path: Path, name: str, *, in_focus: bool = False) -> Path:
+    import torch
+
+    from focusfix.config import CheckpointHeader
+    from focusfix.io.checkpoint import library_versions, save_checkpoint
+    from focusfix.models.registry import build_network, get_entry
+
+    torch.manual_seed(0)
+    entry = get_entry(name)
+    network = build_network(name, entry.tiny)
+    if in_focus:
+        network.set_focus_code(torch.rand(1, *network.focus_code.shape))
+    header = CheckpointHeader(
+        model=name,
+        hyperparameters=network.hyperparameters,
+        abilities=tuple(sorted(entry.abilities)),
+        modality="any",
+        blur_radius_px=(0.0, 6.0),
+        trained_on="nothing",
+        licence="BSD-3-Clause",
+        seed=0,
+        steps=0,
+        versions=library_versions(),
+        summary="random, for tests",
+    )
+    save_checkpoint(path, network, header)
+    return path
+
+
 def _save_tiny_weights(path: Path, **changes: object) -> Path:
     import torch
 

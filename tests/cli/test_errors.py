@@ -206,7 +206,7 @@ def test_memory_that_does_not_suffice(run_cli, image, tiny_weights, monkeypatch)
         (["deblur", "in.tif", "--colour", "0.1"], "No such option: --colour"),
         (["sharpen"], "No such command 'sharpen'"),
         (["info"], "No input was given"),
-        (["synthesize-blur", "in.tif", "-o", "out.tif"], "No distance from focus was given"),
+        (["synthesize-blur", "in.tif", "-o", "out.tif"], "No amount of blur was given"),
     ],
 )
 def test_usage(run_cli, tmp_path, monkeypatch, arguments, words):

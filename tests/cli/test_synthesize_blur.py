@@ -71,6 +71,30 @@ def test_series_with_manifest(run_cli, image, tmp_path):
     assert len((folder / "manifest.csv").read_text().splitlines()) == 4
 
 
+def test_alphas_of_optics_are_distances(run_cli, image, tmp_path):
+    folder = tmp_path / "series"
+    done = run_cli(
+        "synthesize-blur", image, "--model", "optics", "--alphas", "1:0:-0.5",
+        "--max-defocus-um", 12, "-o", folder,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    with (folder / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["z_index"], float(row["z_um"])) for row in rows] == [
+        ("in_alpha1.000.tif", "0", 0.0),
+        ("in_alpha0.500.tif", "500", 6.0),
+        ("in_alpha0.000.tif", "1000", 12.0),
+    ]
+    assert {row["focal_level"] for row in rows} == {"0"}
+    np.testing.assert_array_equal(
+        tifffile.imread(folder / "in_alpha1.000.tif"), tifffile.imread(image)
+    )
+    run_cli("synthesize-blur", image, "--dz-um", 6, "-o", tmp_path / "half.tif")
+    np.testing.assert_array_equal(
+        tifffile.imread(folder / "in_alpha0.500.tif"), tifffile.imread(tmp_path / "half.tif")
+    )
+
+
 def test_noise_is_that_of_the_seed_and_not_of_the_tiles(run_cli, image, tmp_path):
     noisy = {}
     for name, options in {
@@ -110,6 +134,12 @@ def test_gaps(run_cli, point):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ([], "No amount of blur was given"),
+        (["--dz-um", 3, "--alpha", 0.5], "--alpha and --dz-um exclude each other"),
+        (["--dz-um", 3, "--model", "latent-line"], "--dz-um is for optics, not for the model"),
+        (["--model", "optics", "--alpha", 1.2], "An alpha is from 0 to 1, not 1.2"),
+        (["--model", "optics", "--alpha", 0, "--blurrier", "b.tif"], "and optics is none"),
+        (["--model", "optics", "--alpha", 0, "--max-defocus-um", -1], "--max-defocus-um must be"),
         (["--dz-um", 3, "--dz-um", 3], "takes distances that differ"),
         (["--dz-um", 3, "--dz-um", 4], "the output must be a folder"),
         (["--dz-um", 3, "--numerical-aperture", 1.2], "numerical_aperture 1.2 must be below"),

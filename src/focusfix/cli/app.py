@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from focusfix import __version__
-from focusfix.cli import deblur, doctor, info, models, score, synthesize_blur, train
+from focusfix.cli import deblur, doctor, info, interpolate, models, score, synthesize_blur, train
 from focusfix.cli.command import format_examples, show_help_without_command
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def describe(
 
 deblur.register(app)
 synthesize_blur.register(app)
+interpolate.register(app)
 train.register(app)
 score.register(app)
 info.register(app)

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focusfix.cli.lens import LensOptions, out_of_range
+from focusfix.cli.lens import OpticalOptions, out_of_range
 from focusfix.cli.options import (
     BatchOptions,
+    ComputeOptions,
     ConfigOptions,
     ConsoleOptions,
-    ImageOptions,
     JsonOption,
-    TileOptions,
 )
 from focusfix.errors import UsageError
 
@@ -25,30 +24,68 @@ if TYPE_CHECKING:
     from focusfix.io.image import ImageMetadata
 
 
-class BlurModel(StrEnum):
-    """What makes the blur."""
-
-    OPTICS = "optics"
+OPTICS = "optics"
+"""What ``--model`` calls pure physics."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BlurOptions(
-    ConsoleOptions, ConfigOptions, JsonOption, TileOptions, ImageOptions, LensOptions, BatchOptions
+    ConsoleOptions,
+    ConfigOptions,
+    JsonOption,
+    ComputeOptions,
+    OpticalOptions,
+    BatchOptions,
 ):
     """Options of ``focusfix synthesize-blur``."""
 
-    model: Annotated[
-        BlurModel,
+    alpha: Annotated[
+        list[float] | None,
         typer.Option(
-            "--model", "-m", metavar="optics", help="What makes the blur: optics is pure physics."
+            metavar="FLOAT",
+            help="How sharp: 1 leaves the image as it is, 0 is the blurriest. Repeat for a "
+            "series: OUT is then a folder, which also gets a manifest.csv that focusfix train "
+            "reads.",
         ),
-    ] = BlurModel.OPTICS
+    ] = None
+    alphas: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A:B:STEP", help="A series of alphas from A to B, both included: 0:1:0.1."
+        ),
+    ] = None
     dz_um: Annotated[
         list[float] | None,
         typer.Option(
             metavar="UM",
-            help="Distance from focus, either sign. Repeat for a series: OUT is then a folder, "
-            "which also gets a manifest.csv that focusfix train reads.",
+            help="Instead of --alpha, for optics: distance from focus, either sign. Repeat for a "
+            "series.",
+        ),
+    ] = None
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME|PATH|optics",
+            help="What makes the blur: weights that focusfix models list shows, a .safetensors "
+            "file, or optics for pure physics. By default latent-line, and optics with --dz-um.",
+        ),
+    ] = None
+    blurrier: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A blurrier image of the same field, to be alpha 0; for several inputs a folder "
+            "with files of the same names. By default it is made by optics.",
+        ),
+    ] = None
+    max_defocus_um: Annotated[
+        float | None,
+        typer.Option(
+            metavar="UM",
+            help="Distance from focus of alpha 0, where optics makes it; by default the largest "
+            "blur that the model was trained on, or a blur disc of 10 pixels' radius.",
         ),
     ] = None
     noise: Annotated[

@@ -1,20 +1,20 @@
 """A series of blurred images: its jobs, and the manifest that makes it training data."""
 
 import csv
-import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from focusfix.cli.alphas import create_folder
+from focusfix.cli.alphas import create_folder, format_alpha
 from focusfix.cli.blur_options import BlurOptions
+from focusfix.cli.blur_plan import BlurPlan, format_distance
 from focusfix.cli.files import plan_jobs
 from focusfix.cli.sidecar import relative_path
 from focusfix.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from focusfix.io.image import ImageMetadata
+    from focusfix.io.image import ImageReader
 
 MANIFEST = "manifest.csv"
 """Name of the list in the folder of a series."""
@@ -22,77 +22,68 @@ MANIFEST = "manifest.csv"
 COLUMNS = ("path", "field", "channel", "z_index", "z_um", "split")
 """Columns of the manifest; ``path`` is relative to it, ``split`` is left to training."""
 
+_ALPHA_STEPS = 1000
+
 
 @dataclass(frozen=True)
 class BlurJob:
-    """One image at one distance from focus.
+    """One image and one amount of blur, which is either a distance or an alpha.
 
     Parameters
     ----------
     source, target : Path
         Input and output.
-    dz_um : float
+    dz_um : float, optional
         Distance from focus.
+    alpha : float, optional
+        Weight of the sharper image.
     """
 
     source: Path
     target: Path
-    dz_um: float
+    dz_um: float | None = None
+    alpha: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Amount of blur as it stands in file names."""
+        if self.alpha is not None:
+            return f"alpha{format_alpha(self.alpha)}"
+        return f"dz{format_distance(self.dz_um or 0.0)}um"
 
 
-def plan_blur_jobs(options: BlurOptions) -> list[BlurJob]:
-    """Pair every input and distance with an output.
+def plan_blur_jobs(options: BlurOptions, plan: BlurPlan) -> list[BlurJob]:
+    """Pair every input and amount of blur with an output.
 
     Parameters
     ----------
     options : BlurOptions
-        As the user gave them; with several distances the output is a folder, which is created.
+        As the user gave them; with several amounts the output is a folder, which is created.
+    plan : BlurPlan
+        The amounts.
 
     Returns
     -------
     list of BlurJob
-        Distance by distance, in the order of the inputs.
+        Amount by amount, in the order of the inputs.
 
     Raises
     ------
     UsageError
-        If no distance is given, one is given twice, or the output is no folder.
+        If the output of several amounts is no folder.
     OutputError
         If the folder cannot be created.
     """
-    distances = check_distances(options.dz_um or [])
-    if len(distances) == 1:
-        return [BlurJob(job.source, job.target, distances[0]) for job in plan_jobs(options)]
-    folder = series_folder(options)
-    jobs = []
-    for dz_um in distances:
-        template = str(folder / f"{{stem}}_dz{format_distance(dz_um)}um.tif")
-        jobs += [BlurJob(job.source, job.target, dz_um) for job in plan_jobs(options, template)]
+    nowhere = Path()
+    amounts = [BlurJob(nowhere, nowhere, dz_um=dz_um) for dz_um in plan.distances_um]
+    amounts += [BlurJob(nowhere, nowhere, alpha=alpha) for alpha in plan.alphas]
+    folder = series_folder(options) if plan.is_series else None
+    jobs: list[BlurJob] = []
+    for amount in amounts:
+        template = None if folder is None else str(folder / f"{{stem}}_{amount.label}.tif")
+        files = plan_jobs(options, template)
+        jobs += [replace(amount, source=job.source, target=job.target) for job in files]
     return jobs
-
-
-def check_distances(distances: Sequence[float]) -> list[float]:
-    """Refuse distances that are missing, given twice or not finite.
-
-    Returns
-    -------
-    list of float
-        Ascending; micrometres.
-
-    Raises
-    ------
-    UsageError
-        If they make no series.
-    """
-    if not distances:
-        raise UsageError("No distance from focus was given.", "Give one with --dz-um, such as 10.")
-    labels = [format_distance(dz_um) for dz_um in distances]
-    if len(set(labels)) < len(labels) or not all(map(math.isfinite, distances)):
-        raise UsageError(
-            f"--dz-um takes distances that differ, not {', '.join(labels)}.",
-            "Give each distance once.",
-        )
-    return sorted(distances)
 
 
 def series_folder(options: BlurOptions) -> Path:
@@ -110,8 +101,9 @@ def series_folder(options: BlurOptions) -> Path:
     output = options.output
     if output is None or "{" in output or Path(output).suffix.lower() in IMAGE_SUFFIXES:
         raise UsageError(
-            "Several distances make several images, so the output must be a folder.",
-            "Give a folder with -o; the images in it are named {stem}_dz+10.0um.tif.",
+            "Several amounts of blur make several images, so the output must be a folder.",
+            "Give a folder with -o; the images in it are named {stem}_dz+10.0um.tif or "
+            "{stem}_alpha0.500.tif.",
         )
     folder = Path(output)
     create_folder(folder)
@@ -123,18 +115,33 @@ def series_folder(options: BlurOptions) -> Path:
     return folder
 
 
-def format_distance(dz_um: float) -> str:
-    """Label a distance: one decimal, more where it needs them."""
-    return f"{dz_um:+.1f}" if round(dz_um, 1) == dz_um else f"{dz_um:+g}"
+@dataclass(frozen=True)
+class _Level:
+    """One image of a series, as the manifest lists it."""
+
+    path: Path
+    dz_um: float | None
+    z_index: int = 0
 
 
-def write_manifest(options: BlurOptions) -> tuple[Path, list[Path]]:
-    """List the images of a series, with their sharp originals at distance 0.
+def write_manifest(
+    options: BlurOptions,
+    plan: BlurPlan,
+    farthest_um: "Callable[[ImageReader], float | None]",
+) -> tuple[Path, list[Path]]:
+    """List the images of a series, with their sharp originals.
+
+    Distances are heights, with the original at 0; levels are counted from the lowest. Alphas are
+    levels in thousandths of the way to alpha 0, with the original, level 0, declared in focus.
 
     Parameters
     ----------
     options : BlurOptions
         Of the run, which is over.
+    plan : BlurPlan
+        Its amounts of blur.
+    farthest_um : callable
+        Tells the distance from focus of an image's alpha 0, None where it is not known.
 
     Returns
     -------
@@ -153,38 +160,60 @@ def write_manifest(options: BlurOptions) -> tuple[Path, list[Path]]:
     from focusfix.io.naming import image_stem
 
     manifest = Path(options.output or "") / MANIFEST
-    images: dict[Path, list[tuple[float, Path]]] = {}
-    for job in plan_blur_jobs(replace(options, overwrite=True, skip_existing=False)):
-        levels = images.setdefault(job.source, [])
+    images: dict[Path, list[BlurJob]] = {}
+    for job in plan_blur_jobs(replace(options, overwrite=True, skip_existing=False), plan):
+        done = images.setdefault(job.source, [])
         if job.target.exists():
-            levels.append((job.dz_um, job.target))
+            done.append(job)
     rows: list[tuple[object, ...]] = []
     left_out = []
-    for source, levels in images.items():
+    for source, done in images.items():
         with open_image(source, axes=options.axes) as reader:
-            metadata = reader.metadata
-        if metadata.n_planes != metadata.axis_size("C"):
-            left_out.append(source)
-        elif levels:
-            rows += _rows(image_stem(source), source, levels, metadata, manifest.parent)
+            channels = reader.metadata.axis_size("C")
+            if reader.metadata.n_planes != channels:
+                left_out.append(source)
+                continue
+            farthest = farthest_um(reader) if plan.alphas and done else None
+        levels = _levels(source, done, farthest)
+        if not plan.alphas:
+            levels = [replace(level, z_index=rank) for rank, level in enumerate(levels)]
+        rows += _rows(image_stem(source), levels, channels, manifest)
     with partial_file(manifest) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+        writer.writerow((*COLUMNS, "focal_level") if plan.alphas else COLUMNS)
+        writer.writerows((*row, 0) if plan.alphas else row for row in rows)
     return manifest, left_out
 
 
+def _levels(source: Path, done: list[BlurJob], farthest_um: float | None) -> list[_Level]:
+    """Order the images of one input, the original among them unless a copy of it was made."""
+    levels = []
+    for job in done:
+        if job.alpha is None:
+            levels.append(_Level(job.target, job.dz_um))
+        else:
+            dz_um = None if farthest_um is None else round((1 - job.alpha) * farthest_um, 6)
+            levels.append(_Level(job.target, dz_um, round((1 - job.alpha) * _ALPHA_STEPS)))
+    if not done or any(job.dz_um == 0 or job.alpha == 1 for job in done):
+        original = []
+    else:
+        known = done[0].alpha is None or farthest_um is not None
+        original = [_Level(source, 0.0 if known else None)]
+    return sorted([*original, *levels], key=lambda level: (level.z_index, level.dz_um or 0.0))
+
+
 def _rows(
-    field: str,
-    source: Path,
-    levels: list[tuple[float, Path]],
-    metadata: "ImageMetadata",
-    folder: Path,
+    field: str, levels: list[_Level], channels: int, manifest: Path
 ) -> list[tuple[object, ...]]:
-    if not any(dz_um == 0 for dz_um, _ in levels):
-        levels = [*levels, (0.0, source)]
     return [
-        (relative_path(path, folder), field, channel, z_index, dz_um, "")
-        for z_index, (dz_um, path) in enumerate(sorted(levels))
-        for channel in range(metadata.axis_size("C"))
+        (
+            relative_path(level.path, manifest.parent),
+            field,
+            channel,
+            level.z_index,
+            "" if level.dz_um is None else level.dz_um,
+            "",
+        )
+        for level in levels
+        for channel in range(channels)
     ]

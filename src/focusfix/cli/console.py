@@ -37,7 +37,7 @@ class Console:
     debug : bool
         Whether errors are raised with their traceback instead of being told.
     warned : list of str
-        Warnings given so far.
+        Warnings, and notes that are worth saying once, given so far.
     """
 
     quiet: bool = False
@@ -59,6 +59,12 @@ class Console:
         """Say on stderr what was chosen or done, unless quiet."""
         if not self.quiet:
             self._say(text)
+
+    def note_once(self, text: str) -> None:
+        """Say a note that holds for several results the first time only."""
+        if text not in self.warned:
+            self.warned.append(text)
+            self.note(text)
 
     def detail(self, text: str) -> None:
         """Say on stderr what only the curious want to know."""

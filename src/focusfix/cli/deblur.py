@@ -10,6 +10,8 @@ import typer
 
 from focusfix import __version__
 from focusfix.cli.alphas import AlphaJob, plan_alpha_jobs
+from focusfix.cli.classical_deblurring import run_classical
+from focusfix.cli.classical_options import CLASSICAL_MODELS
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
@@ -46,6 +48,8 @@ _EXAMPLES = (
      "focusfix deblur cells.tif --channel 0 -o '{stem}_deblurred.tif'"),
     ("from two images of one field, by extrapolation",
      "focusfix deblur z10.tif --blurrier z0.tif --model latent-line -o out.tif"),
+    ("without learning, from the lens alone",
+     "focusfix deblur in.tif -m wiener --dz-um auto --numerical-aperture 0.6 -o out.tif"),
 )  # fmt: skip
 
 
@@ -134,11 +138,12 @@ class Deblurring:
                 self.console.note(f"{job.source}: {note}")
             metadata = output_metadata(reader.metadata, self.options)
             parts, models, n_gaps = self._parts(stack, reader, job)
+            source = ReaderSource(reader)
             stats = restore_file(
-                ReaderSource(reader),
+                source,
                 job.target,
                 metadata,
-                complete_parts(reader, parts),
+                complete_parts(source, parts),
                 self.console,
                 overwrite=self.options.overwrite,
             )
@@ -252,8 +257,12 @@ def run(options: DeblurOptions, console: Console) -> None:
     Every plane is restored on its own; axes, pixel size, pixel type and grey values stay those
     of the input. Models of the latent-line family continue the line through the codes of two
     images of a field, --blurrier being the second, or through those of the image and a copy of it
-    that is blurred by optics. Prints the path of each output.
+    that is blurred by optics. The models wiener, richardson-lucy and unsharp have learned nothing;
+    edf makes one image of each z-stack. Prints the path of each output.
     """
+    if options.model in CLASSICAL_MODELS:
+        run_classical(options, console)
+        return
     deblurring = Deblurring.plan(options, console)
     jobs = deblurring.jobs()
     show = None if options.json else show_output

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from focusfix.cli.lens import LensOptions
+from focusfix.cli.classical_options import ClassicalOptions
+from focusfix.cli.lens import OpticalOptions
 from focusfix.cli.options import (
     BatchOptions,
     ComputeOptions,
     ConfigOptions,
     ConsoleOptions,
-    ImageOptions,
     JsonOption,
     Normalization,
 )
@@ -29,7 +29,8 @@ class ModelOptions:
             "-m",
             metavar="NAME|PATH",
             help="Weights: a name that focusfix models list shows, or a .safetensors file. "
-            "auto takes fluorescence or brightfield, whichever each channel looks like.",
+            "auto takes fluorescence or brightfield, whichever each channel looks like. Without "
+            "learning: wiener, richardson-lucy, unsharp, and edf, which fuses z-stacks.",
         ),
     ] = "auto"
     camera_offset: Annotated[
@@ -56,7 +57,7 @@ class ModelOptions:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LineOptions(LensOptions):
+class LineOptions:
     """What models with codes are told: how far to go, and from where to where."""
 
     alpha: Annotated[
@@ -118,8 +119,9 @@ class DeblurOptions(
     JsonOption,
     ReportOption,
     ComputeOptions,
-    ImageOptions,
+    ClassicalOptions,
     LineOptions,
+    OpticalOptions,
     ModelOptions,
     BatchOptions,
 ):

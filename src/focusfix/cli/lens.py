@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from focusfix.cli.options import ImageOptions
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class LensOptions:
     refractive_index: Annotated[
         float, typer.Option(metavar="N", help="Of the immersion medium; air 1, water 1.33.")
     ] = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class OpticalOptions(ImageOptions, LensOptions):
+    """Images whose blur is computed: how they are read, and through which lens they were taken."""
 
 
 def choose_optics(
@@ -76,10 +82,10 @@ def out_of_range(problems: Sequence[Mapping[str, Any]]) -> UsageError:
 def choose_defocus(
     option: str,
     wanted_um: float | None,
-    header: "CheckpointHeader",
+    header: "CheckpointHeader | None",
     optics: "OpticsSettings",
     *,
-    share: float,
+    share: float = 1.0,
 ) -> float:
     """Decide how far out of focus the blurred end of a line lies.
 
@@ -89,12 +95,13 @@ def choose_defocus(
         Name of the option, for the message.
     wanted_um : float, optional
         What the user gave.
-    header : CheckpointHeader
-        Of the weights, which says how much blur they were trained on.
+    header : CheckpointHeader, optional
+        Of the weights, which may say how much blur they were trained on; otherwise the largest
+        blur is a disc of 10 pixels' radius.
     optics : OpticsSettings
         Lens and pixel.
     share : float
-        Part of the largest blur of the training that is taken if the user gave nothing; 0 to 1.
+        Part of the largest blur that is taken if the user gave nothing; 0 to 1.
 
     Returns
     -------
@@ -109,7 +116,8 @@ def choose_defocus(
     from focusfix.optics import blur_radius_px
 
     if wanted_um is None:
-        widest_px = header.blur_radius_px[1] if header.blur_radius_px else WIDEST_RADIUS_PX
+        known = header.blur_radius_px if header is not None else None
+        widest_px = known[1] if known else WIDEST_RADIUS_PX
         return float(f"{share * widest_px / blur_radius_px(optics, 1.0):.3g}")
     if not 0 < wanted_um < float("inf"):
         raise UsageError(

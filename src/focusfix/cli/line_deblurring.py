@@ -1,14 +1,14 @@
 """Latent-line models at work: from where to where, and how far, an image is extrapolated."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from focusfix.cli.blurrier_end import BlurrierEnd, Defocus, choose_end, scaled_middle
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
+from focusfix.cli.lens import lens_psf
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
-from focusfix.cli.restoration import middle_slice, output_metadata, planes_of_channels
-from focusfix.cli.second_image import SecondImage, grey, middle_pair
+from focusfix.cli.second_image import SecondImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,41 +20,6 @@ if TYPE_CHECKING:
 
 SELF_BLUR_SHARE = 0.5
 """Part of the largest blur in training that a self-blurred copy gets."""
-
-USUAL_PIXEL = 0.5
-"""Pixel size over (wavelength / NA) that is assumed for second images that do not say theirs."""
-
-_TRIED_PX = 512
-
-
-@dataclass(frozen=True)
-class BlurrierEnd:
-    """Where the blurrier end of the line comes from: a second image, or optics.
-
-    Parameters
-    ----------
-    optics : OpticsSettings
-        The lens that blurs the copy, and results when they are judged.
-    second : SecondImage, optional
-        The image.
-    dz_um : float, optional
-        Defocus of the copy; None for a second image.
-    """
-
-    optics: "OpticsSettings"
-    second: SecondImage | None = None
-    dz_um: float | None = None
-
-    @property
-    def psf(self) -> "np.ndarray | None":
-        """What makes the copy; None for a second image."""
-        return None if self.dz_um is None else lens_psf(self.optics, self.dz_um)
-
-    def describe(self) -> dict[str, Any]:
-        """Say where the end is from, for a sidecar."""
-        if self.second is not None:
-            return {"blurrier": self.second.describe()}
-        return {"self_blur": {"dz_um": self.dz_um, "optics": self.optics.model_dump()}}
 
 
 def bind_line(
@@ -100,7 +65,14 @@ def bind_line(
     from focusfix.latent.line import noise_gain
     from focusfix.operations.bindings import bind_extrapolation
 
-    end = _choose_end(options, reader, choice, second, shelf.console)
+    end = choose_end(
+        options,
+        reader,
+        choice.header,
+        second,
+        Defocus("--self-blur-um", options.self_blur_um, SELF_BLUR_SHARE),
+        shelf.console,
+    )
     details: dict[str, Any] = {"alpha_from": "given"}
     if alpha is None:
         search = _search(shelf, reader, choice, survey, end)
@@ -118,31 +90,6 @@ def bind_line(
     return bound, {"alpha": alpha, **details, "noise_gain": gain, **end.describe()}
 
 
-def _choose_end(
-    options: DeblurOptions,
-    reader: "ImageReader",
-    choice: Choice,
-    second: SecondImage | None,
-    console: Console,
-) -> BlurrierEnd:
-    metadata = output_metadata(reader.metadata, options)
-    if second is not None:
-        if metadata.pixel_size_um is None:
-            size = options.wavelength_um / options.numerical_aperture * USUAL_PIXEL
-            metadata = replace(metadata, pixel_size_um=(size, size))
-        return BlurrierEnd(choose_optics(options, metadata, reader.path), second)
-    optics = choose_optics(options, metadata, reader.path)
-    dz_um = choose_defocus(
-        "--self-blur-um", options.self_blur_um, choice.header, optics, share=SELF_BLUR_SHARE
-    )
-    if options.self_blur_um is None:
-        console.note(
-            f"{reader.path}: the blurrier end is a copy, {dz_um:g} um out of focus for "
-            f"NA {optics.numerical_aperture:g}"
-        )
-    return BlurrierEnd(optics, dz_um=dz_um)
-
-
 def _search(
     shelf: ModelShelf, reader: "ImageReader", choice: Choice, survey: "Survey", end: BlurrierEnd
 ) -> "AlphaSearch":
@@ -152,7 +99,7 @@ def _search(
 
     device = shelf.execution(choice).device
     network: Any = shelf.load(choice).network
-    images = _middle(reader, choice, survey, end, network.footprint.stride_px)
+    images = scaled_middle(reader, choice, survey, end, network.footprint.stride_px)
     psf = end.psf
 
     def deblur(alpha: float) -> "np.ndarray":
@@ -161,32 +108,6 @@ def _search(
     estimate = estimate_alpha(network, images, psf, device)
     alphas = ALPHAS if estimate is None else alphas_around(estimate)
     return search_alpha(images[0], deblur, reblurring_psfs(end.optics), alphas)
-
-
-def _middle(
-    reader: "ImageReader", choice: Choice, survey: "Survey", end: BlurrierEnd, stride_px: int
-) -> "np.ndarray":
-    """Read the middle of the middle plane of the first channel, of both images if there are two.
-
-    Returns
-    -------
-    ndarray of float32, shape (1 or 2, Y, X)
-        Scaled intensities; Y and X are multiples of the stride.
-    """
-    import numpy as np
-
-    from focusfix.operations.bindings import fit_to_stride
-
-    channel = choice.channels[0]
-    planes = planes_of_channels(reader.metadata, (channel,))
-    plane = planes[len(planes) // 2]
-    if end.second is None:
-        window = [middle_slice(length, _TRIED_PX) for length in reader.metadata.shape_yx]
-        found = [grey(reader.read_window(plane, *window))]
-    else:
-        found = [*middle_pair(reader, end.second, channel, _TRIED_PX)]
-    scaled = [fit_to_stride(survey.scales[plane].apply(each), stride_px) for each in found]
-    return np.stack(scaled)
 
 
 def reblurring_psfs(lens: "OpticsSettings") -> "list[np.ndarray]":

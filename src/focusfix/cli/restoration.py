@@ -132,16 +132,15 @@ def output_metadata(metadata: "ImageMetadata", options: ImageOptions) -> "ImageM
     return replace(metadata, pixel_size_um=(size, size), resolution=None)
 
 
-def complete_parts(reader: "ImageReader", parts: Sequence[Part]) -> list[Part]:
+def complete_parts(source: "ReaderSource", parts: Sequence[Part]) -> list[Part]:
     """Add the planes that belong to no part, as one that passes them on unchanged."""
     from focusfix.engine.tiles import plan_tiles
     from focusfix.footprint import Footprint
 
-    n_planes = reader.metadata.n_planes
-    rest = set(range(n_planes)).difference(*(part.planes for part in parts))
+    rest = set(range(source.n_planes)).difference(*(part.planes for part in parts))
     if not rest:
         return list(parts)
-    plan = plan_tiles(reader.metadata.shape_yx, Footprint(0, 1))
+    plan = plan_tiles(source.shape_yx, Footprint(0, 1))
     scales = tuple(replace(scale, constant=True) for scale in parts[0].scales)
     return [*parts, Part(tuple(sorted(rest)), lambda tiles: tiles, plan, scales, 1)]
 

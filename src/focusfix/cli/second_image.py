@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from focusfix.cli.alphas import AlphaJob
+    from focusfix.cli.blur_series import BlurJob
     from focusfix.io.image import ImageReader
     from focusfix.operations.images import ReaderSource
 
@@ -55,13 +56,13 @@ class SecondImage:
 
 
 def pair_files(
-    jobs: "Sequence[AlphaJob]", place: Path | None, role: str, option: str
+    jobs: "Sequence[AlphaJob] | Sequence[BlurJob]", place: Path | None, role: str, option: str
 ) -> dict[Path, Path]:
     """Find the second image of every input, before any work.
 
     Parameters
     ----------
-    jobs : sequence of AlphaJob
+    jobs : sequence of AlphaJob or BlurJob
         What is to be done.
     place : Path, optional
         One image for a single input, or a folder in which each is looked for by name; None if

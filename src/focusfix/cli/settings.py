@@ -13,7 +13,9 @@ import typer
 
 from focusfix.errors import UsageError
 
-_NOT_SETTINGS = frozenset({"config", "print_config", "help", "inputs"})
+_NOT_SETTINGS = frozenset(
+    {"config", "print_config", "help", "inputs", "sharper_image", "blurrier_image"}
+)
 _ORIGINS = {
     "COMMANDLINE": "command line",
     "ENVIRONMENT": "environment",

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from focusfix.cli.blur_series import check_distances, format_distance
+from focusfix.cli.blur_plan import check_distances, format_distance
 from focusfix.errors import UsageError
 
 
@@ -17,7 +17,7 @@ def test_distances_ascend():
     assert check_distances([3, -1, 0]) == [-1, 0, 3]
 
 
-@pytest.mark.parametrize("distances", [[], [1, 1.0], [math.inf, 1], [1, math.nan]])
+@pytest.mark.parametrize("distances", [[1, 1.0], [math.inf, 1], [1, math.nan]])
 def test_no_series(distances):
     with pytest.raises(UsageError):
         check_distances(distances)
