@@ -110,9 +110,9 @@ def contrastive_loss(
     first, second : Tensor, shape (N, \*code)
         Codes of one factor of both images of N pairs.
     shared : bool
-        s: whether the images of a pair have that factor in common.
+        Whether the images of a pair have that factor in common: s is 1 or 0.
     margin : float
-        m: codes farther apart than this are left alone; > 0.
+        Codes farther apart than this, m, are left alone; > 0.
 
     Returns
     -------

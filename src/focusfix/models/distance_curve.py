@@ -123,9 +123,10 @@ class DistanceCurve(nn.Module):
 
         Returns
         -------
-        value_um, confidence : Tensor, shape (N,)
-            Distances, micrometres, between those of the outermost knots; and how far to trust
-            them, 0 to 1.
+        value_um : Tensor, shape (N,)
+            Distances, between those of the outermost knots; micrometres.
+        confidence : Tensor, shape (N,)
+            How far to trust them, 0 to 1.
         """
         spread = self._between(codes, self.spreads_um)
         first, last = self.codes[0], self.codes[int(self.knots) - 1]

@@ -65,11 +65,6 @@ class ManifoldLineAutoencoder(TwoCodeModel):
         Side of the training crops that dense layers are made for, a multiple of the stride of the
         blocks; pixels. Not used by the head "map".
 
-    Raises
-    ------
-    ValueError
-        If a hyperparameter is out of range.
-
     Attributes
     ----------
     code_sign : Tensor, shape ()
@@ -77,6 +72,11 @@ class ManifoldLineAutoencoder(TwoCodeModel):
         with the distance from focus, whichever way training went.
     curve : DistanceCurve
         Codes to micrometres.
+
+    Raises
+    ------
+    ValueError
+        If a hyperparameter is out of range.
     """
 
     code_sign: Tensor

@@ -59,8 +59,10 @@ class MultiLevelVAE(TwoCodeModel):
 
         Returns
         -------
-        identity, blur : Gaussian of Tensor, shape (N, widths[-1], Y / stride, X / stride)
-            Log-variances are between -10 and 10.
+        identity : Gaussian of Tensor, shape (N, widths[-1], Y / stride, X / stride)
+            Of what is seen; log-variances are between -10 and 10.
+        blur : Gaussian of Tensor, the same shape
+            Of the blur.
 
         Raises
         ------
