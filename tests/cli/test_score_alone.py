@@ -141,7 +141,7 @@ def test_no_pixel_size_and_no_range(run_cli, tmp_path, field):
         (("--affine-fit",), 2, "--affine-fit needs a reference"),
         (("--band-from", "0.1"), 2, "--band-from needs a reference"),
         (("--pixel-size-um", "0"), 2, "--pixel-size-um must be positive"),
-        (("--reference", "a.tif", "--repeat", "a.tif"), 2, "--repeat is about resolution"),
+        (("--reference", "a.tif", "--repeat", "a.tif"), 2, "--repeat is about images on their own"),
     ],
 )
 def test_options(run_cli, write, field, monkeypatch, tmp_path, options, code, words):

@@ -16,6 +16,7 @@ from focusfix.cli.score_checkpoint import (
     score_checkpoint,
 )
 from focusfix.cli.score_distance import read_distances
+from focusfix.cli.score_focus import FocusRun, check_focus_options, plan_maps
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
 from focusfix.cli.score_profile import ProfileRun, parse_place
 from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
@@ -45,6 +46,8 @@ _EXAMPLES = (
      "focusfix score out.tif --reference truth.tif --profile 120,88 --profile-plot bead.svg"),
     ("how sharp, fine and noisy images are, without a truth; the best plane of a stack",
      "focusfix score stack.tif"),
+    ("how far from focus, and where: a map in micrometres",
+     "focusfix score in.tif --numerical-aperture 0.5 --focus-map distance.tif"),
     ("what weights reach on the fields that they were not trained on",
      "focusfix score --checkpoint runs/first/best.safetensors --data zstacks/"),
 )  # fmt: skip
@@ -110,7 +113,8 @@ def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     jobs = plan_inspections(sources, options.repeat)
     profiles = _plan_profiles(options, len(jobs))
-    inspecting = Inspecting(options, console_for(options, console), jobs, profiles)
+    focus = FocusRun(options, console, plan_maps(options))
+    inspecting = Inspecting(options, console_for(options, console), jobs, profiles, focus)
     show = None if options.format == ScoreFormat.JSON else inspecting.show
     try:
         process_jobs(jobs, inspecting.process, inspecting.console, show=show)
@@ -143,6 +147,7 @@ def _check_options(options: ScoreOptions) -> None:
         raise UsageError("No image was given.", "Give an image or a folder.")
     _check_numbers(options)
     check_report(options)
+    check_focus_options(options)
     only_with = {
         "--input": options.input is not None,
         "--affine-fit": options.affine_fit,
@@ -150,6 +155,7 @@ def _check_options(options: ScoreOptions) -> None:
     }
     only_without = {
         "--repeat": options.repeat is not None,
+        "--numerical-aperture": options.numerical_aperture is not None,
         "--pixel-size-um": options.pixel_size_um is not None and options.profile is None,
     }
     if options.profile_plot is not None and options.profile is None:
@@ -160,7 +166,7 @@ def _check_options(options: ScoreOptions) -> None:
     if options.reference is not None and any(only_without.values()):
         name = next(name for name, given in only_without.items() if given)
         raise UsageError(
-            f"{name} is about resolution, which is not measured against a reference.",
+            f"{name} is about images on their own, not about images against a reference.",
             "Leave out one of the two.",
         )
 

@@ -10,6 +10,7 @@ from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.image_pairs import Inspection, match_planes, read_intensities
 from focusfix.cli.scales import pixel_range
+from focusfix.cli.score_focus import UNKNOWN, FocusRun
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
 from focusfix.cli.score_profile import ProfileRun
 from focusfix.cli.score_tables import (
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
     from focusfix.io.image import ImageMetadata
 
-_TITLES = ("sharpness", "resolution (um)", "(px)", "noise", "at 0", "at top", "")
+_TITLES = ("sharpness", "resolution (um)", "(px)", "noise", "at 0", "at top")
+_FOCUS_TITLES = ("|dz| (um)", "+-")
 _COLUMNS = (
     "sharpness", "resolution_px", "resolution_um", "resolution_at_limit", "noise", "clipped_low",
-    "clipped_high", "sharpest",
+    "clipped_high", "dz_abs_um", "dz_abs_error_um", "sharpest",
 )  # fmt: skip
 _CELL = 11
 _SQUARE_TO = 0.01
@@ -49,6 +51,8 @@ class Inspecting:
         All images.
     profiles : ProfileRun
         Where widths are measured, if they are.
+    focus : FocusRun
+        How distances from focus are measured, if they are.
     records : list of dict
         One for each image that was scored.
     """
@@ -57,6 +61,7 @@ class Inspecting:
     console: Console
     jobs: Sequence[Inspection]
     profiles: ProfileRun
+    focus: FocusRun
     records: list[Record] = field(default_factory=list)
 
     def process(self, job: Inspection) -> Record:
@@ -76,6 +81,7 @@ class Inspecting:
             metadata = readers[0].metadata
             positions = [match_planes(readers[0], each) for each in readers]
             profiles = self.profiles.start(readers[0])
+            focus = self.focus.start(readers[0], self._pixel_size_um(metadata))
             planes = []
             with self.console.progress(job.source.name) as advance:
                 for number, plane in enumerate(metadata.planes):
@@ -84,11 +90,13 @@ class Inspecting:
                         for reader, where in zip(readers, positions, strict=True)
                     ]
                     scores = self._score_plane(pixels, metadata)
-                    grey = {"image": pixels[0].mean(axis=-1)}
-                    scores["profile"] = profiles.measure(grey, plane.coordinates)
+                    grey = pixels[0].mean(axis=-1)
+                    scores |= focus.measure(grey, plane.position) if focus else UNKNOWN
+                    scores["profile"] = profiles.measure({"image": grey}, plane.coordinates)
                     planes.append({"plane": dict(plane.coordinates), **scores})
                     advance((number + 1) / metadata.n_planes)
         self.profiles.take(profiles, job.source)
+        self.focus.finish_image(job.source, focus, metadata)
         best = _mark_sharpest(planes)
         record = {
             "input": str(job.source),
@@ -114,13 +122,18 @@ class Inspecting:
                 rows.append([record["input"], plane_label(plane["plane"]), *cells])
             return csv_lines(rows)
         width = max(_LEAST_LABEL, *(len(str(job.source)) for job in self.jobs))
-        lines = [_row("", width, _TITLES)] if first else []
+        titles = _TITLES
+        if self.options.numerical_aperture is not None:
+            titles = (*_TITLES, *_FOCUS_TITLES)
+        lines = [_row("", width, titles, titles).rstrip()] if first else []
+        labels = [f"  {plane_label(plane['plane'])}" for plane in planes]
         if len(planes) == 1:
-            return "\n".join([*lines, _row(record["input"], width, _cells(planes[0]))])
-        lines.append(record["input"])
-        lines += [
-            _row(f"  {plane_label(plane['plane'])}", width, _cells(plane)) for plane in planes
-        ]
+            labels = [record["input"]]
+        else:
+            lines.append(record["input"])
+        for label, plane in zip(labels, planes, strict=True):
+            end = "  sharpest" if plane["sharpest"] else ""
+            lines.append((_row(label, width, titles, _cells(plane)) + end).rstrip())
         return "\n".join(lines)
 
     def finish(self) -> dict[str, float]:
@@ -224,7 +237,8 @@ def _cells(plane: Mapping[str, Any]) -> list[str]:
         _text(plane["resolution_px"], ".1f", least),
         _text(plane["noise"], ".4g"),
         *(_text(share, ".2%") for share in shares),
-        "sharpest" if plane["sharpest"] else "",
+        _text(plane["dz_abs_um"], ".2f"),
+        _text(plane["dz_abs_error_um"], ".2f"),
     ]
 
 
@@ -232,7 +246,9 @@ def _text(value: float, form: str, before: str = "") -> str:
     return "-" if math.isnan(value) else f"{before}{value:{form}}"
 
 
-def _row(label: str, width: int, cells: Sequence[str]) -> str:
-    sizes = (max(_CELL, len(title)) for title in _TITLES)
-    padded = (cell.ljust(size) for cell, size in zip(cells, sizes, strict=True))
-    return "  ".join([label.ljust(width), *padded]).rstrip()
+def _row(label: str, width: int, titles: Sequence[str], cells: Sequence[str]) -> str:
+    """Lay out one row; cells beyond the titles are left out."""
+    padded = [
+        cell.ljust(max(_CELL, len(title))) for cell, title in zip(cells, titles, strict=False)
+    ]
+    return "  ".join([label.ljust(width), *padded])

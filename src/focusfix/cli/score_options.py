@@ -11,6 +11,7 @@ import typer
 
 from focusfix.cli.checkpoint_options import CheckpointOptions
 from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.score_focus_options import FocusOptions
 from focusfix.errors import ThresholdError, UsageError
 
 
@@ -24,7 +25,7 @@ class ScoreFormat(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ScoreOptions(CheckpointOptions, ConsoleOptions, ConfigOptions):
+class ScoreOptions(FocusOptions, CheckpointOptions, ConsoleOptions, ConfigOptions):
     """Options of ``focusfix score``."""
 
     inputs: Annotated[

@@ -134,6 +134,10 @@ class PlaneAlone(_Part):
     """Share of pixels at 0."""
     clipped_high: Number
     """Share of pixels at the largest grey value."""
+    dz_abs_um: Number
+    """Distance from focus without its sign, with ``--numerical-aperture``; micrometres."""
+    dz_abs_error_um: Number
+    """Absolute error of the distance to expect; micrometres."""
     sharpest: bool
     """Whether it is the sharpest of its z-stack."""
     profile: Profile | None

@@ -12,7 +12,8 @@ from focusfix.report.provenance import Provenance, provenance_section
 
 _MICRO = "\N{MICRO SIGN}m"
 _TITLES = (
-    "image", "plane", "sharpness", f"resolution ({_MICRO})", "(px)", "noise", "at 0", "at top", ""
+    "image", "plane", "sharpness", f"resolution ({_MICRO})", "(px)", "noise", "at 0", "at top",
+    f"|\N{GREEK CAPITAL LETTER DELTA}z| ({_MICRO})", "\N{PLUS-MINUS SIGN}", "",
 )  # fmt: skip
 _FOLD_ABOVE = 24
 
@@ -133,6 +134,8 @@ def _plane_table(records: Sequence[Record]) -> Table:
                     _number(plane["noise"], ".4g"),
                     _number(plane["clipped_low"], ".2%"),
                     _number(plane["clipped_high"], ".2%"),
+                    _number(plane["dz_abs_um"], ".2f"),
+                    _number(plane["dz_abs_error_um"], ".2f"),
                     "sharpest" if plane["sharpest"] else "",
                 ]
             )

@@ -1,0 +1,142 @@
+r"""Distance from focus, from the radius to which points are blurred.
+
+A lens of numerical aperture NA in a medium of refractive index n lets rays of up to
+:math:`\theta = \arcsin(NA / n)` pass, so that a point at the distance :math:`\Delta z` from focus
+becomes a disc of the radius
+
+.. math:: r = |\Delta z| \tan\theta .
+
+The sign is not known from one plane. The geometry holds well outside the depth of field; within
+it, diffraction blurs a point in focus, too.
+"""
+
+import math
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+FloatMap = npt.NDArray[np.float32]
+
+
+class BlurReader(Protocol):
+    """Something that tells how much an image is blurred, neighbourhood by neighbourhood."""
+
+    @property
+    def cell_px(self) -> int:
+        """Side of a neighbourhood; pixels."""
+        ...
+
+    @property
+    def farthest_px(self) -> float:
+        """Largest radius that is told; pixels."""
+        ...
+
+    def radius_px(self, image: FloatMap) -> tuple[FloatMap, FloatMap]:
+        """Read the blur radius of every neighbourhood, and its expected error.
+
+        Parameters
+        ----------
+        image : ndarray of float32, shape (Y, X)
+            Intensities scaled to a nominal [0, 1].
+
+        Returns
+        -------
+        radius : ndarray of float32, shape (ceil(Y / cell_px), ceil(X / cell_px))
+            Pixels.
+        error : ndarray of float32, same shape
+            Pixels, > 0.
+        """
+        ...
+
+
+class Distance(NamedTuple):
+    """How far a plane is from focus.
+
+    Parameters
+    ----------
+    dz_abs_um : float
+        Distance; micrometres, at least 0.
+    error_um : float
+        Absolute error to expect; micrometres.
+    """
+
+    dz_abs_um: float
+    error_um: float
+
+
+def um_per_radius_px(
+    pixel_size_um: float, numerical_aperture: float, refractive_index: float = 1.0
+) -> float:
+    r"""Return the distance from focus at which points are blurred to a disc of one pixel's radius.
+
+    Parameters
+    ----------
+    pixel_size_um : float
+        Side of a pixel in the sample; > 0.
+    numerical_aperture : float
+        Of the objective; 0 < NA < n.
+    refractive_index : float
+        Of the immersion medium, n.
+
+    Returns
+    -------
+    float
+        :math:`p / \tan\arcsin(NA / n)`; micrometres.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+
+    Examples
+    --------
+    >>> round(um_per_radius_px(0.5, 0.6), 4)
+    0.6667
+    """
+    if not 0 < numerical_aperture < refractive_index:
+        msg = (
+            f"the numerical aperture must be between 0 and the refractive index, "
+            f"{refractive_index:g}, not {numerical_aperture:g}"
+        )
+        raise ValueError(msg)
+    if not 0 < pixel_size_um < math.inf:
+        raise ValueError(f"the pixel size must be positive, not {pixel_size_um:g}")
+    return pixel_size_um / math.tan(math.asin(numerical_aperture / refractive_index))
+
+
+def typical_distance(distance_um: FloatMap, error_um: FloatMap) -> Distance:
+    """Sum a map up: the median of neighbourhoods, each counting as much as it is certain.
+
+    Parameters
+    ----------
+    distance_um, error_um : ndarray, same shape
+        Distance of every neighbourhood and its expected error, > 0; micrometres.
+
+    Returns
+    -------
+    Distance
+        The median weighed by the squared inverse of the errors, so that empty neighbourhoods
+        hardly count. Neighbourhoods share most of what may mislead the reading: the error is
+        their mean error, weighed alike, and not smaller for there being many.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or an error is not positive.
+
+    Examples
+    --------
+    >>> typical_distance(np.array([2.0, 9.0, 3.0]), np.array([0.5, 50.0, 0.5]))
+    Distance(dz_abs_um=3.0, error_um=0.5024...)
+    """
+    if distance_um.shape != error_um.shape:
+        raise ValueError(f"the maps differ in shape: {distance_um.shape} and {error_um.shape}")
+    if not (error_um > 0).all():
+        raise ValueError("expected errors must be positive")
+    distances, errors = (np.asarray(each, np.float64).ravel() for each in (distance_um, error_um))
+    weights = errors**-2.0
+    order = np.argsort(distances)
+    reached = np.cumsum(weights[order])
+    middle = order[int(np.searchsorted(reached, reached[-1] / 2))]
+    return Distance(float(distances[middle]), float(np.average(errors, weights=weights)))

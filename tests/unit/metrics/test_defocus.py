@@ -1,0 +1,61 @@
+import math
+
+import numpy as np
+import pytest
+
+from focusfix.metrics.defocus import typical_distance, um_per_radius_px
+from focusfix.optics import OpticsSettings, blur_radius_px
+
+
+@pytest.mark.parametrize(
+    ("aperture", "index", "pixel_um"),
+    [(0.5, 1.0, 0.65), (0.75, 1.0, 0.325), (1.2, 1.33, 0.1), (1.4, 1.515, 0.065)],
+)
+def test_the_radius_of_a_planted_distance_gives_it_back(aperture, index, pixel_um):
+    lens = OpticsSettings(
+        numerical_aperture=aperture,
+        wavelength_um=0.5,
+        pixel_size_um=pixel_um,
+        refractive_index=index,
+    )
+    for dz_um in (-30.0, 2.0, 17.0):
+        radius = blur_radius_px(lens, dz_um)
+        distance = radius * um_per_radius_px(pixel_um, aperture, index)
+        assert distance == pytest.approx(abs(dz_um))
+
+
+@pytest.mark.parametrize(
+    ("pixel_um", "aperture", "index"), [(0.5, 1.0, 1.0), (0.5, 0.0, 1.0), (0.0, 0.5, 1.0)]
+)
+def test_lenses_that_cannot_be(pixel_um, aperture, index):
+    with pytest.raises(ValueError, match="must be"):
+        um_per_radius_px(pixel_um, aperture, index)
+
+
+def test_empty_neighbourhoods_hardly_count():
+    """Three quarters of the field are empty: read as sharp, with twenty times the error."""
+    random = np.random.default_rng(0)
+    distance, error = np.full((16, 16), 0.5), np.full((16, 16), 20.0)
+    distance[:8, :8] = random.normal(12, 0.5, (8, 8))
+    error[:8, :8] = 1.0
+    found = typical_distance(distance, error)
+    assert found.dz_abs_um == pytest.approx(12, abs=0.2)
+    assert found.error_um == pytest.approx(1.0, abs=0.2)
+
+
+def test_equal_errors_give_the_median():
+    distance = np.random.default_rng(1).uniform(0, 30, (15, 15))
+    found = typical_distance(distance, np.full((15, 15), 2.0))
+    assert found.dz_abs_um == np.median(distance)
+    assert found.error_um == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("error", [0.0, -1.0, math.nan])
+def test_errors_must_be_positive(error):
+    with pytest.raises(ValueError, match="must be positive"):
+        typical_distance(np.ones((2, 2)), np.array([[1.0, 1.0], [1.0, error]]))
+
+
+def test_maps_must_have_one_shape():
+    with pytest.raises(ValueError, match="differ in shape"):
+        typical_distance(np.ones((2, 2)), np.ones((2, 3)))
