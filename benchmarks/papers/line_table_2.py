@@ -136,6 +136,7 @@ def main() -> None:
     """Parse the command line and write the tables."""
     parser = parser_of(__doc__, MODELS)
     parser.add_argument("--name", default="line_table_2", help="of the files")
+    parser.add_argument("--whole", action="store_true", help="measure whole fields, too")
     options = parser.parse_args()
     models = list(read_models(options))
     fields = read_fields(options, models)
@@ -148,10 +149,11 @@ def write_tables(
     """Measure everything, write the CSV and the Markdown tables."""
     stretched = [each.stretched() for each in fields]
     views = {
-        ("field", "whole field"): list(fields),
         ("field", "centre crop"): [each.middle(CROP_PX) for each in fields],
         ("stretched", "centre crop"): [each.middle(CROP_PX) for each in stretched],
     }
+    if options.whole:
+        views["field", "whole field"] = list(fields)
     figures: list[list[object]] = []
     tables = []
     levels = fields[0].levels[1:-1]

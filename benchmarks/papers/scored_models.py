@@ -133,7 +133,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[object
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(
-            [round(cell, 5) if isinstance(cell, float) else cell for cell in row] for row in rows
+            [round(cell, 8) if isinstance(cell, float) else cell for cell in row] for row in rows
         )
     print(f"wrote {path}", flush=True)
 

@@ -18,8 +18,8 @@ WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "con
 """The manifold model with one of its losses left out."""
 
 SMALL = {
-    **{name: ("widths=[8,16,32,64,128]", 1500, 4, 128) for name in LINE},
-    **{name: ("widths=[8,16,32,48]", 600, 4, 64) for name in (*CODES, *WITHOUT)},
+    **dict.fromkeys(LINE, ("widths=[8,16,32,64,128]", 1500, 4, 128)),
+    **dict.fromkeys((*CODES, *WITHOUT), ("widths=[8,16,32,48]", 600, 4, 64)),
 }
 """Hyperparameters, steps, samples in a step and size of the crops (pixels) of the small models."""
 
