@@ -69,6 +69,8 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
     if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
         msg = f"plane must be at least {LEAST_SIZE_PX} x {LEAST_SIZE_PX} pixels, got {plane.shape}"
         raise ValueError(msg)
+    if plane.min() == plane.max():
+        return 0.0  # otherwise rounding would be measured
     power, frequency, count = _radial_spectrum(plane)
     noise = power[frequency > _NOISE_FROM]
     noise_count = count[frequency > _NOISE_FROM]

@@ -101,8 +101,9 @@ def test_stripes_have_their_own_frequency(period_px):
     assert measure_sharpness(stripes) == pytest.approx(1 / period_px, rel=0.05)
 
 
-def test_constant_plane_has_no_detail():
-    assert measure_sharpness(np.full((32, 40), 7, dtype=np.uint8)) == 0.0
+@pytest.mark.parametrize("value", [0.0, 7.0, 900.0, 1 / 3])
+def test_constant_plane_has_no_detail(value):
+    assert measure_sharpness(np.full((60, 64), value)) == 0.0
 
 
 @pytest.mark.parametrize("shape", [(7, 100), (64,), (2, 64, 64)])
