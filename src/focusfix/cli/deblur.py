@@ -21,6 +21,7 @@ from focusfix.cli.focus_reference import bind_focus_code
 from focusfix.cli.line_deblurring import bind_line
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo, choose_models
 from focusfix.cli.options import parse_count
+from focusfix.cli.reblur import RestoredPart, check_reblurred
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -34,6 +35,8 @@ from focusfix.cli.restoration import (
 from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.cli.second_image import SecondImage, open_second, pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
+from focusfix.cli.trust import write_trust_map
+from focusfix.cli.trust_plan import check_trust_options, plan_maps
 
 if TYPE_CHECKING:
     from focusfix.engine.survey import Survey
@@ -73,6 +76,8 @@ class Deblurring:
         Networks loaded so far.
     partners : dict of Path to Path
         Blurrier image of each input.
+    maps : dict of Path to Path
+        Trust map of each input.
     """
 
     options: DeblurOptions
@@ -84,6 +89,7 @@ class Deblurring:
     batch_size: int | None
     shelf: ModelShelf
     partners: dict[Path, Path]
+    maps: dict[Path, Path]
 
     @classmethod
     def plan(cls, options: DeblurOptions, console: Console) -> "Deblurring":
@@ -99,6 +105,7 @@ class Deblurring:
             If the report cannot be written.
         """
         model, alphas = plan_model(options, console)
+        check_trust_options(options, alphas)
         if options.report is not None:
             check_folder(options.report)
         return cls(
@@ -111,12 +118,14 @@ class Deblurring:
             batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
             shelf=ModelShelf(options, options.seed, console),
             partners={},
+            maps={},
         )
 
     def jobs(self) -> list[AlphaJob]:
         """Pair every input with its output, and with its blurrier image where there is one."""
         jobs = plan_alpha_jobs(self.options, self.alphas)
         self.partners.update(pair_files(jobs, self.options.blurrier, "blurrier", "--blurrier"))
+        self.maps.update(plan_maps(self.options, jobs))
         return jobs
 
     def process(self, job: AlphaJob) -> Record:
@@ -137,16 +146,22 @@ class Deblurring:
             for note in reader.notes:
                 self.console.note(f"{job.source}: {note}")
             metadata = output_metadata(reader.metadata, self.options)
-            parts, models, n_gaps = self._parts(stack, reader, job)
+            restored, models, n_gaps = self._parts(stack, reader, job)
             source = ReaderSource(reader)
+            trust_map = None
+            if job.source in self.maps:
+                path = self.maps[job.source]
+                trust_map = write_trust_map(self.shelf, reader, metadata, restored, path)
             stats = restore_file(
                 source,
                 job.target,
                 metadata,
-                complete_parts(source, parts),
+                complete_parts(source, [each.part for each in restored]),
                 self.console,
                 overwrite=self.options.overwrite,
             )
+            for model, each in zip(models, restored, strict=True):
+                model["re_blur"] = check_reblurred(self.shelf, reader, job.target, each)
         record = {
             "command": "deblur",
             "focusfix": __version__,
@@ -156,6 +171,7 @@ class Deblurring:
             "models": models,
             "seed": self.options.seed,
             "filled_pixels": n_gaps,
+            "trust_map": trust_map,
             **describe_stats(stats, metadata),
             "seconds": round(time.monotonic() - started, 3),
         }
@@ -165,7 +181,7 @@ class Deblurring:
 
     def _parts(
         self, stack: ExitStack, reader: "ImageReader", job: AlphaJob
-    ) -> tuple[list[Part], list[Record], int]:
+    ) -> tuple[list[RestoredPart], list[Record], int]:
         """Make the parts of one image, the description of their models, and count the gaps."""
         channels = select_channels(reader.metadata, self.options.channel)
         choices = choose_models(reader, channels, self.model, self.console)
@@ -177,7 +193,7 @@ class Deblurring:
         found = list(zip(choices, surveys, strict=True))
         tell_findings(reader, found, self.console)
         made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
-        return [part for part, _ in made], [model for _, model in made], surveys[0].n_gaps
+        return [each for each, _ in made], [model for _, model in made], surveys[0].n_gaps
 
     def _survey(
         self, reader: "ImageReader", choice: Choice, second: SecondImage | None
@@ -198,7 +214,7 @@ class Deblurring:
         survey: "Survey",
         second: SecondImage | None,
         job: AlphaJob,
-    ) -> tuple[Part, Record]:
+    ) -> tuple[RestoredPart, Record]:
         from focusfix.engine.tiles import plan_tiles
         from focusfix.operations.images import choose_batch_size
 
@@ -216,7 +232,8 @@ class Deblurring:
             batch,
             () if second is None else (second.source(),),
         )
-        return part, {**self._describe(choice, bound, part), **details}
+        restored = RestoredPart(choice, bound.network, survey, part)
+        return restored, {**self._describe(choice, bound, part), **details}
 
     def _bind(
         self,
@@ -261,6 +278,7 @@ def run(options: DeblurOptions, console: Console) -> None:
     edf makes one image of each z-stack. Prints the path of each output.
     """
     if options.model in CLASSICAL_MODELS:
+        check_trust_options(options)
         run_classical(options, console)
         return
     deblurring = Deblurring.plan(options, console)

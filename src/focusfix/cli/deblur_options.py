@@ -104,8 +104,17 @@ class LineOptions:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ReportOption:
-    """A record of the whole run."""
+    """A record of the whole run, and what tells how far to believe it."""
 
+    trust_map: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH.tif",
+            help="Write the absolute error to expect at each pixel, in grey values; for several "
+            "inputs a folder, or a template with {stem}. Takes about five times as long as the "
+            "result.",
+        ),
+    ] = None
     report: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Write what was done to every file as JSON."),

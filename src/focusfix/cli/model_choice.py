@@ -72,10 +72,13 @@ class BoundModel:
         The tile function.
     footprint : Footprint
         Reach and stride of what it does.
+    network : Restorer
+        The network or binding itself.
     """
 
     function: "NetworkFunction"
     footprint: "Footprint"
+    network: "Restorer"
 
 
 def find_model(name_or_path: str, ability: "Ability" = "deblur") -> "tuple[Path, CheckpointHeader]":
@@ -270,7 +273,7 @@ class ModelShelf:
             function = build_function(binding, self.execution(choice), images=images)
             if not self._bound:
                 self._tell(function)
-            self._bound[known] = BoundModel(function, binding.footprint)
+            self._bound[known] = BoundModel(function, binding.footprint, binding)
         return self._bound[known]
 
     def _load(self, choice: Choice) -> LoadedModel:

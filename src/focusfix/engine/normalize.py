@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -118,6 +118,47 @@ class IntensityScale:
         if target.kind == "f" and stored.dtype == target:
             np.copyto(changed, stored, where=change == 0)
         return changed, n_clipped
+
+
+@dataclass(frozen=True)
+class ChangeScale(IntensityScale):
+    """The same scale, for results that are a quantity per pixel and not a changed image.
+
+    What the tile function adds to its input is written by itself, in stored intensities: a
+    function that returns its input and an error adds nothing but the error. Planes with a constant
+    scale become zeros.
+    """
+
+    @classmethod
+    def of(cls, scale: IntensityScale) -> Self:
+        """Make one of the scale of an image."""
+        return cls(scale.offset, scale.gain, scale.fill, scale.constant)
+
+    def add_change(
+        self,
+        stored: Pixels,  # noqa: ARG002 - left out, which is what this scale is for
+        change: npt.NDArray[np.float32],
+        dtype: npt.DTypeLike,
+    ) -> tuple[Pixels, int]:
+        r"""Turn a change on the scaled range into stored intensities, :math:`\Delta x / g`.
+
+        Parameters
+        ----------
+        stored : ndarray of int or float, any shape
+            Intensities as in the file; left out.
+        change : ndarray of float32, same shape
+            Output of the tile function less its input.
+        dtype : dtype-like
+            Type of the result.
+
+        Returns
+        -------
+        changes : ndarray of ``dtype``, same shape
+            Rounded to the nearest integer and saturated where ``dtype`` is an integer.
+        n_clipped : int
+            Pixels that were outside the range of ``dtype``.
+        """
+        return _saturate(np.divide(change, self.gain, dtype=np.float64), np.dtype(dtype))
 
 
 def fit_intensity_scale(

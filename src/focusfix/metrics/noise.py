@@ -1,5 +1,6 @@
 """What a camera adds and cuts off: noise from pixel to pixel, and clipped pixels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,30 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
     values = np.asarray(plane, dtype=np.float64)
     differences = np.diff(np.diff(values, n=2, axis=0), n=2, axis=1)
     return _smooth_median(np.abs(differences).ravel()) / (_NORMAL_QUARTILE * _STENCIL_NORM)
+
+
+def rms_without_noise(plane: npt.NDArray[Any]) -> float:
+    r"""Return the root mean square of a plane without the part that is noise from pixel to pixel.
+
+    .. math:: \sqrt{\max\big(\operatorname{ms}(x) - \sigma(x)^2,\ 0\big)}
+
+    Parameters
+    ----------
+    plane : ndarray, shape (Y, X)
+        A difference of two images, or an image less its mean; finite.
+
+    Returns
+    -------
+    float
+        In the unit of the plane.
+
+    Raises
+    ------
+    ValueError
+        If the plane is smaller than 3 x 3 pixels.
+    """
+    power = float(np.mean(np.square(plane, dtype=np.float64)))
+    return math.sqrt(max(power - estimate_noise(plane) ** 2, 0.0))
 
 
 def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[float, float]:

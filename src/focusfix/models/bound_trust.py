@@ -19,6 +19,7 @@ guessed, and guesses differ. The error to expect is
 with weights fitted on fields that the network was not trained on (:mod:`focusfix.metrics.trust`).
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -59,7 +60,7 @@ class TrustSigns(Restorer):
     def footprint(self) -> Footprint:
         """Reach of the network, then of blurring again and of the means nearby."""
         network = self.network.footprint
-        stride = max(network.stride_px, self.reader.footprint.stride_px)
+        stride = math.lcm(network.stride_px, self.reader.footprint.stride_px)
         beyond = self.reader.ladder.support_px + _NEAR_PX
         reading = farthest_reach(self._reading_span, stride)
         reach = max(network.halo_px + beyond, reading)

@@ -1,0 +1,138 @@
+"""The re-blur check: whether a deblurred image, blurred again, gives the image back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from focusfix.cli.model_choice import Choice, ModelShelf
+from focusfix.cli.restoration import Part, middle_slice, planes_of_channels
+from focusfix.cli.second_image import grey
+from focusfix.cli.trust_plan import find_reader
+from focusfix.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from focusfix.engine.survey import Survey
+    from focusfix.io.image import ImageReader
+    from focusfix.models.base import Restorer
+    from focusfix.models.latent_line import LatentLine
+
+LEAST_SIZE_PX = 128
+"""Side below which an image does not tell its blur."""
+
+
+class RestoredPart(NamedTuple):
+    """Planes of one image that one binding restores.
+
+    Parameters
+    ----------
+    choice : Choice
+        The weights and the channels that they are for.
+    network : Restorer
+        With its parameters bound.
+    survey : Survey
+        Scales of the image.
+    part : Part
+        How it goes through the engine.
+    """
+
+    choice: Choice
+    network: "Restorer"
+    survey: "Survey"
+    part: Part
+
+
+def load_reader(shelf: ModelShelf) -> "LatentLine":
+    """Load the weights that read blur.
+
+    Raises
+    ------
+    ModelError
+        If they are not there, damaged, or no such weights.
+    """
+    from focusfix.operations.trust import as_reader
+
+    choice = find_reader()
+    return as_reader(shelf.load(choice).network, choice.path.stem)
+
+
+def check_reblurred(
+    shelf: ModelShelf, image: "ImageReader", output: Path, restored: RestoredPart
+) -> dict[str, Any]:
+    """Blur an output again by the blur of its input, and compare, channel by channel.
+
+    Parameters
+    ----------
+    shelf : ModelShelf
+        Loads the weights that read blur, if they are installed.
+    image : ImageReader
+        The input, open.
+    output : Path
+        What was written.
+    restored : RestoredPart
+        Whose channels are compared, in the middle of their middle plane.
+
+    Returns
+    -------
+    dict
+        Residuals in grey values and as shares of the contrast, or why there are none.
+    """
+    from focusfix.io.image import open_image
+
+    if min(image.metadata.shape_yx) < LEAST_SIZE_PX:
+        return {"not_made": f"the image is less than {LEAST_SIZE_PX} pixels wide or high"}
+    try:
+        reader = load_reader(shelf)
+    except ModelError as error:
+        return {"not_made": error.cause}
+    flat = restored.survey.constant_channels
+    with open_image(output) as result:
+        found = [
+            _check_channel(shelf, (image, result), restored, channel, reader)
+            for channel in restored.choice.channels
+            if channel not in flat
+        ]
+    return {"channels": found}
+
+
+def _check_channel(
+    shelf: ModelShelf,
+    images: "tuple[ImageReader, ImageReader]",
+    restored: RestoredPart,
+    channel: int,
+    reader: "LatentLine",
+) -> dict[str, Any]:
+    from focusfix.operations.bindings import fit_to_stride
+    from focusfix.operations.trust import check_reblur
+
+    scale = restored.survey.scales[_middle_plane(images[0], channel)]
+    before, after = (
+        fit_to_stride(scale.apply(read_middle(each, channel)), reader.footprint.stride_px)
+        for each in images
+    )
+    check = check_reblur(before, after, reader, shelf.execution(restored.choice).device)
+    return {
+        "channel": channel,
+        "residual": check.residual / scale.gain,
+        "residual_over_contrast": check.share,
+        "contrast": check.contrast / scale.gain,
+        "blur_radius_px": check.blur_radius_px,
+        "blur_radius_error_px": check.blur_radius_error_px,
+    }
+
+
+def read_middle(image: "ImageReader", channel: int) -> "np.ndarray":
+    """Read the middle of the middle plane of a channel, colours averaged.
+
+    Returns
+    -------
+    ndarray of float64, shape (Y, X)
+        Grey values of at most 1024 x 1024 pixels; where not finite, the median of the rest.
+    """
+    rows, columns = (middle_slice(size) for size in image.metadata.shape_yx)
+    return grey(image.read_window(_middle_plane(image, channel), rows, columns))
+
+
+def _middle_plane(image: "ImageReader", channel: int) -> int:
+    planes = planes_of_channels(image.metadata, (channel,))
+    return planes[len(planes) // 2]
