@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from focusfix.metrics.fidelity import band_coherence, nrmse, pearson
 from focusfix.metrics.focus import sharpness_ratio
 from focusfix.metrics.multiscale import WEIGHTS, ms_ssim
+from focusfix.metrics.resolution import pair_resolution, single_resolution
 from focusfix.metrics.spectrum import find_lost_band
 from focusfix.optics import OpticsSettings, defocus_psf, image_plane
 
@@ -43,10 +44,17 @@ def test_pearson_is_that_of_scipy():
     assert pearson(image, truth) == pytest.approx(expected, rel=1e-10)
 
 
-def test_measures_of_constant_images_are_not_defined():
-    flat = np.full((20, 20), 7.0)
+@pytest.mark.parametrize("value", [7.0, 0.1, 1 / 3, 1e-30])
+def test_measures_of_constant_images_are_not_defined(value):
+    """Values whose mean is not exact would give correlations of rounding errors."""
+    flat = np.full((64, 70), value)
     assert math.isnan(nrmse(flat + 1, flat))
-    assert math.isnan(pearson(detail((20, 20)), flat))
+    assert math.isnan(pearson(detail((64, 70)), flat))
+    assert math.isnan(pearson(flat + 0.1, flat))
+    assert band_coherence(detail((64, 70)), flat, low_per_px=0.1, high_per_px=0.3) == 0
+    assert find_lost_band(detail((64, 70)), flat) is None
+    assert single_resolution(flat) == math.inf
+    assert pair_resolution(flat, flat) == math.inf
 
 
 def plain_ms_ssim(image: np.ndarray, truth: np.ndarray, top: float) -> float:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from focusfix.metrics.spectrum import frequency_grid, windowed_spectrum
+from focusfix.metrics.spectrum import frequency_grid, windowed_spectrum, without_mean
 
 FloatArray = NDArray[np.floating]
 
@@ -168,7 +168,7 @@ def nrmse(image: FloatArray, reference: FloatArray) -> float:
     """
     check_images(image, reference, 1.0)
     truth = np.asarray(reference, dtype=np.float64)
-    spread = float(truth.std())
+    spread = float(without_mean(truth).std())
     error = np.asarray(image, dtype=np.float64) - truth
     return math.sqrt(float(np.mean(error**2))) / spread if spread > 0 else math.nan
 
@@ -197,8 +197,7 @@ def pearson(image: FloatArray, reference: FloatArray) -> float:
     1.0
     """
     check_images(image, reference, 1.0)
-    first, second = (np.asarray(each, dtype=np.float64) for each in (image, reference))
-    first, second = first - first.mean(), second - second.mean()
+    first, second = without_mean(image), without_mean(reference)
     scale = math.sqrt(float(np.sum(first**2)) * float(np.sum(second**2)))
     return float(np.sum(first * second)) / scale if scale > 0 else math.nan
 
@@ -222,11 +221,10 @@ def affine_fit(image: FloatArray, reference: FloatArray) -> NDArray[np.float64]:
         If the shapes differ.
     """
     check_images(image, reference, 1.0)
-    values = np.asarray(image, dtype=np.float64)
     truth = np.asarray(reference, dtype=np.float64)
-    centred = values - values.mean()
+    centred = without_mean(image)
     spread = float(np.sum(centred**2))
-    gain = float(np.sum(centred * (truth - truth.mean()))) / spread if spread > 0 else 0.0
+    gain = float(np.sum(centred * without_mean(truth))) / spread if spread > 0 else 0.0
     return np.asarray(truth.mean() + gain * centred)
 
 

@@ -40,8 +40,24 @@ def windowed_spectrum(plane: npt.NDArray[Any]) -> npt.NDArray[np.complex128]:
         Half plane of frequencies, as of :func:`numpy.fft.rfft2`.
     """
     window = np.outer(*(np.hanning(size) for size in plane.shape))
-    values = np.asarray(plane, dtype=np.float64)
-    return np.asarray(np.fft.rfft2((values - values.mean()) * window))
+    return np.asarray(np.fft.rfft2(without_mean(plane) * window))
+
+
+def without_mean(values: npt.NDArray[Any]) -> FloatArray:
+    """Subtract the mean; what holds one value only becomes exactly 0, without rounding errors.
+
+    Parameters
+    ----------
+    values : ndarray, any shape
+        Intensities.
+
+    Returns
+    -------
+    ndarray of float64, same shape
+        With a mean of about 0.
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    return np.asarray(exact - (exact.flat[0] if np.ptp(exact) == 0 else exact.mean()))
 
 
 def frequency_grid(shape: tuple[int, int]) -> FloatArray:
