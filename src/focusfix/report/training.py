@@ -17,7 +17,9 @@ _SMOOTHED_POINTS = 200
 _CROP_INCHES = 2.2
 _STRIP_INCHES = 2.45
 _DPI = 100
-_TITLES = ("out of focus", "restored", "in focus")
+PREVIEW_TITLES = ("out of focus", "restored", "in focus")
+"""What the pictures of a preview are, unless told otherwise."""
+
 _INPUT_COLOUR, _OUTPUT_COLOUR, _LOSS_COLOUR = "0.5", "tab:orange", "tab:blue"
 
 
@@ -122,7 +124,9 @@ def smooth_curve(curve: Curve, points: int = _SMOOTHED_POINTS) -> Curve:
     return Curve([int(s[-1]) for s in steps], [float(v.mean()) for v in values])
 
 
-def write_preview(path: Path, rows: Sequence[PreviewRow]) -> None:
+def write_preview(
+    path: Path, rows: Sequence[PreviewRow], titles: tuple[str, str, str] = PREVIEW_TITLES
+) -> None:
     """Draw strips of crops out of focus, restored and in focus, on one intensity scale a strip.
 
     Parameters
@@ -131,6 +135,8 @@ def write_preview(path: Path, rows: Sequence[PreviewRow]) -> None:
         PNG file; replaced if it exists. Its folder must exist.
     rows : sequence of PreviewRow
         At least one.
+    titles : tuple of three str
+        What the pictures of a row are.
 
     Raises
     ------
@@ -144,7 +150,7 @@ def write_preview(path: Path, rows: Sequence[PreviewRow]) -> None:
     for axes, row in zip(grid, rows, strict=True):
         low, high = (float(v) for v in np.percentile(row.in_focus, [0.5, 99.8]))
         psnrs = (f" {row.input_psnr_db:.1f} dB", f" {row.psnr_db:.1f} dB", "")
-        for each, image, title, psnr in zip(axes, row[:3], _TITLES, psnrs, strict=True):
+        for each, image, title, psnr in zip(axes, row[:3], titles, psnrs, strict=True):
             each.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             each.set_title(title + psnr, fontsize=8)
             each.set_axis_off()

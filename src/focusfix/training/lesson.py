@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from focusfix.models.base import Restorer
+from focusfix.report.training import PREVIEW_TITLES
 from focusfix.training.fit import Adversary, Samples
 
 if TYPE_CHECKING:
@@ -119,7 +120,14 @@ class Lesson(ABC, Generic[BatchT]):
 
     A lesson keeps nothing from one step to the next: what a step depends on is the network, the
     adversary if there is one, the batch and the number of the step. That makes runs resumable.
+
+    Attributes
+    ----------
+    titles : tuple of three str
+        What inputs, restored images and targets of :class:`Shown` are, over previews.
     """
+
+    titles: ClassVar[tuple[str, str, str]] = PREVIEW_TITLES
 
     @abstractmethod
     def batch(self, source: "SampleSource", first: int, count: int) -> BatchT:

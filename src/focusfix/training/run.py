@@ -209,7 +209,8 @@ class Run:
         )
         self.newest = result.score
         self.standing = self.standing.after(result.score, self.trainer.step)
-        write_preview(self.folder.preview(self.trainer.step), preview_rows(result, _PREVIEW_CROPS))
+        rows = preview_rows(result, _PREVIEW_CROPS)
+        write_preview(self.folder.preview(self.trainer.step), rows, self.lesson.titles)
         return result.score
 
     def _finished(self) -> Restorer:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -106,6 +106,8 @@ class LineLesson(Lesson[TripletBatch]):
     ----------
     Mazilu, Wang et al., CAIP 2023.
     """
+
+    titles: ClassVar[tuple[str, str, str]] = ("sharper input", "extrapolated", "truth")
 
     objective: LineObjective
     loss: LossName
