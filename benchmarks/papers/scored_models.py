@@ -73,6 +73,9 @@ def parser_of(description: str | None, models: Sequence[str]) -> argparse.Argume
     parser.add_argument("--models", nargs="*", default=list(models))
     parser.add_argument("--channel", default="w1")
     parser.add_argument("--level-step", type=int, default=2)
+    parser.add_argument(
+        "--every-field", action="store_true", help="score all fields: no model has seen the data"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the tables")
     parser.add_argument("--threads", type=int, default=2)
     return parser
@@ -96,7 +99,8 @@ def read_fields(options: argparse.Namespace, models: Sequence[ScoredModel]) -> l
     names = (
         set.intersection(*kept) if kept else {s.field for s in index.series if s.split == "test"}
     )
-    chosen = choose_held_out(index.series, {"test": sorted(names)}, "test")
+    split = "all" if options.every_field else "test"
+    chosen = choose_held_out(index.series, {"test": sorted(names)}, split)
     with closing(PlaneStore(0)) as planes:
         return [
             ladder

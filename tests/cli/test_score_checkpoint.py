@@ -132,3 +132,63 @@ def test_crop_larger_than_the_fields(run_cli, stacks, weights) -> None:
     outcome = run_cli("score", "--checkpoint", weights, "--data", stacks, "--crop-size", 65)
     assert outcome.code == 3
     assert "64 x 72 pixels, smaller than 65" in outcome.err
+
+
+@pytest.fixture
+def save_model(tmp_path):
+    """Save a tiny random network of any kind, trained on field a."""
+
+    def save(name: str) -> Path:
+        import torch
+
+        from focusfix.config import CheckpointHeader
+        from focusfix.io.checkpoint import library_versions, save_checkpoint
+        from focusfix.models.base import DisentangledModel
+        from focusfix.models.registry import build_network, get_entry
+
+        torch.manual_seed(0)
+        network = build_network(name, get_entry(name).tiny).eval()
+        if isinstance(network, DisentangledModel):
+            with torch.no_grad():
+                network.set_focus_code(network.encode(torch.rand(3, 1, 32, 32)).blur)
+        header = CheckpointHeader(
+            model=name, hyperparameters=network.hyperparameters, abilities=("deblur",),
+            modality="fluorescence", trained_on="nothing", licence="BSD-3-Clause", seed=0, steps=0,
+            versions=library_versions(), summary="random", held_out={"test": ("b", "c")},
+        )  # fmt: skip
+        save_checkpoint(tmp_path / f"{name}.safetensors", network, header)
+        return tmp_path / f"{name}.safetensors"
+
+    return save
+
+
+def test_latent_lines_are_scored_as_paths(run_cli, stacks, save_model, tmp_path) -> None:
+    plot = tmp_path / "codes.svg"
+    common = ("--data", stacks, "--focal-level", 2, "--latent-plot", plot)
+    outcome = run_cli("score", "--checkpoint", save_model("linear-ae-direct"), *common)
+    assert outcome.code == 0, outcome.err
+    assert "LDS " in outcome.out
+    assert "APD of squares " in outcome.out
+    tasks = {line.split("  ")[0] for line in outcome.out.splitlines()}
+    assert {"deblurring", "reconstruction", "synthesis", "synthesis, ends included"} <= tasks
+    assert b"<svg" in plot.read_bytes()
+    limit = ("--fail-under", "lds=-1", "--fail-under", "synthesis_psnr=1")
+    checkpoint = save_model("linear-ae-direct")
+    data = ("--data", stacks, "--focal-level", 2)
+    assert run_cli("score", "--checkpoint", checkpoint, *data, *limit).code == 0
+
+
+def test_separate_codes_are_read_by_classifiers(run_cli, stacks, save_model, tmp_path) -> None:
+    plot = tmp_path / "codes.png"
+    outcome = run_cli(
+        "score", "--checkpoint", save_model("manifold-1d"), "--data", stacks, "--focal-level", 2,
+        "--format", "json", "--latent-plot", plot,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    line = TypeAdapter(ScoreLine).validate_json(outcome.out, strict=True)
+    assert isinstance(line, ScoredWeights)
+    assert set(line.channels[0].probes) == {"linear", "mlp"}
+    assert line.channels[0].probes["mlp"].chance == pytest.approx(1 / 2)
+    methods = {row.method for row in line.channels[0].rows if row.task == "deblurring"}
+    assert methods == {"doing nothing", "random in-focus donor", "stored focus code"}
+    assert plot.read_bytes().startswith(b"\x89PNG")

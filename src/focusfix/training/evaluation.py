@@ -34,7 +34,7 @@ from focusfix.report.latent import CodeMap, CodePath
 PROBES: tuple[Probe, ...] = ("linear", "mlp")
 
 _CROP_PX = 128
-_MOST_IDENTITIES = 100
+_FEWEST_IDENTITIES, _MOST_IDENTITIES = 2, 100
 _LEAST_PATH = 3
 
 
@@ -197,17 +197,33 @@ def code_crops(
     if side == 0:
         msg = f"fields of {smallest} px are smaller than the stride, {stride} px"
         raise ValueError(msg)
-    crops = sorted(
-        (number, field, y, x)
-        for field, ladder in enumerate(ladders)
-        for number, (y, x) in enumerate(_corners(ladder.images.shape[1:], side))
+    of_field = _levels_of_fields(ladders)
+    places = sorted(
+        (number, name, corner)
+        for name, (first, *_) in of_field.items()
+        for number, corner in enumerate(_corners(first[1].shape[1:], side))
     )[:most]
-    images = [ladders[f].images[:, y : y + side, x : x + side] for _, f, y, x in crops]
-    return CodeMap(
-        *flat_codes(network, np.concatenate(images)),
-        np.repeat(np.arange(len(crops)), [len(each) for each in images]),
-        np.concatenate([ladders[field].levels for _, field, _, _ in crops]),
-    )
+    images, identities, levels = [], [], []
+    for identity, (_, name, (y, x)) in enumerate(places):
+        for at, planes in of_field[name]:
+            images.append(planes[:, y : y + side, x : x + side])
+            identities.append(np.full(len(at), identity))
+            levels.append(at)
+    codes = flat_codes(network, np.concatenate(images))
+    return CodeMap(*codes, np.concatenate(identities), np.concatenate(levels))
+
+
+_Levels = tuple[tuple[float, ...], npt.NDArray[np.float32]]
+
+
+def _levels_of_fields(ladders: Sequence[Ladder]) -> dict[str, list[_Levels]]:
+    """Gather both sides of focus of each field; the image in focus only once."""
+    found: dict[str, list[_Levels]] = {}
+    for ladder in ladders:
+        sides = found.setdefault(ladder.field, [])
+        kept = len(ladder.levels) - bool(sides)
+        sides.append((ladder.levels[:kept], ladder.images[:kept]))
+    return found
 
 
 def _corners(shape_yx: tuple[int, ...], side: int) -> list[tuple[int, int]]:
@@ -231,8 +247,10 @@ def probe_model(
     Returns
     -------
     dict of str to ProbeScore
-        By kind of classifier.
+        By kind of classifier; empty for a single crop, whose field needs no telling.
     """
     crops = code_crops(network, ladders)
+    if len(np.unique(crops.identities)) < _FEWEST_IDENTITIES:
+        return {}
     ask = partial(probe_codes, crops.identity, crops.blur, crops.identities.tolist(), seed=seed)
     return {kind: ask(kind=kind) for kind in PROBES}

@@ -10,7 +10,7 @@ from focusfix.metrics.latent_space import encode_ladder, path_scores
 from focusfix.models.base import Restorer
 from focusfix.models.linear_autoencoder import LinearAutoencoder
 from focusfix.models.registry import build_network, get_entry
-from focusfix.training.evaluation import evaluate
+from focusfix.training.evaluation import code_crops, evaluate
 
 
 def ladders(count: int = 2, size: int = 24) -> list[Ladder]:
@@ -66,3 +66,22 @@ def test_two_levels_have_no_path() -> None:
     network = LinearAutoencoder(widths=[2, 3]).eval()
     images = np.random.default_rng(0).random((2, 24, 24)).astype(np.float32)
     assert evaluate(network, [Ladder("f", (-4.0, 0.0), images)]).paths is None
+
+
+def test_both_sides_of_a_field_are_one_identity() -> None:
+    network = tiny("manifold")
+    first, second = ladders(2)
+    behind = Ladder(first.field, (-6.0, 0.0), first.images[1::2] * 0.5)
+    codes = code_crops(network, [first, behind, second])
+    assert codes.identities.tolist() == [0] * 5 + [1] * 4
+    assert codes.levels.tolist() == [-12, -8, -4, 0, -6, -12, -8, -4, 0]
+    with torch.inference_mode():
+        expected = network.encode(torch.from_numpy(behind.images[:1, None])).identity.flatten()
+    np.testing.assert_allclose(codes.identity[4], expected, atol=1e-6)
+
+
+def test_a_single_crop_has_no_score_of_its_codes() -> None:
+    network = tiny("manifold")
+    scores = evaluate(network, ladders(1))
+    assert scores.probes == {}
+    assert {row.method for row in scores.comparisons} == {"model", "doing nothing"}
