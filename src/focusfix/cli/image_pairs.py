@@ -28,11 +28,14 @@ class Comparison:
         What it should be.
     blurry : Path, optional
         What it was made from.
+    trust : Path, optional
+        Map of the errors that it is expected to have.
     """
 
     source: Path
     reference: Path
     blurry: Path | None
+    trust: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def plan_comparisons(
     sources: Sequence[Path],
     reference: Path,
     blurry: Path | None,
+    trust: Path | None = None,
     in_focus: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Comparison]:
     """Find for every image its reference and its input, before any work.
@@ -63,7 +67,7 @@ def plan_comparisons(
     ----------
     sources : sequence of Path
         Images.
-    reference, blurry : Path
+    reference, blurry, trust : Path
         One image for all of them; or a folder, in which each is looked for by its name, and then
         by its name with another image suffix.
     in_focus : mapping of str to sequence of str, optional
@@ -81,7 +85,8 @@ def plan_comparisons(
     """
     references = find_partners(sources, reference, "reference", in_focus or {})
     inputs = find_partners(sources, blurry, "input") if blurry else [None] * len(sources)
-    return [Comparison(*each) for each in zip(sources, references, inputs, strict=True)]
+    maps = find_partners(sources, trust, "trust map") if trust else [None] * len(sources)
+    return [Comparison(*each) for each in zip(sources, references, inputs, maps, strict=True)]
 
 
 def plan_inspections(sources: Sequence[Path], repeat: Path | None) -> list[Inspection]:

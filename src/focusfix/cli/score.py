@@ -92,7 +92,9 @@ def _score_against(reference: Path, options: ScoreOptions, console: Console) -> 
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     places = [*sources, reference, *([options.input] if options.input else [])]
     distances = read_distances(places, options.axes, console)
-    jobs = plan_comparisons(sources, reference, options.input, distances.in_focus)
+    jobs = plan_comparisons(
+        sources, reference, options.input, options.trust_map, distances.in_focus
+    )
     profiles = _plan_profiles(options, len(jobs))
     scoring = Scoring(options, console_for(options, console), jobs, distances, profiles)
     show = None if options.format == ScoreFormat.JSON else scoring.show
@@ -150,6 +152,7 @@ def _check_options(options: ScoreOptions) -> None:
     check_focus_options(options)
     only_with = {
         "--input": options.input is not None,
+        "--trust-map": options.trust_map is not None,
         "--affine-fit": options.affine_fit,
         "--band-from": options.band_from is not None,
     }

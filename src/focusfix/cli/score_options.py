@@ -47,6 +47,14 @@ class ScoreOptions(FocusOptions, CheckpointOptions, ConsoleOptions, ConfigOption
             "one image, or a folder with images of the same names.",
         ),
     ] = None
+    trust_map: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MAP",
+            help="What deblur --trust-map wrote, to compare expected with true errors: one map, or "
+            "a folder with maps of the same names as the images.",
+        ),
+    ] = None
     pattern: Annotated[
         str | None,
         typer.Option(

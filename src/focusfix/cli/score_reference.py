@@ -22,6 +22,7 @@ from focusfix.cli.score_tables import (
     short_row,
     single_table,
     summary_table,
+    trust_lines,
 )
 from focusfix.errors import InputError, UsageError
 
@@ -82,12 +83,14 @@ class Scoring:
             image, reference = readers[:2]
             data_range, origin = self._data_range(reference)
             self._compare_depths(image, reference)
-            planes = self._score_planes(readers, data_range)
+            trust = files.enter_context(open_image(job.trust, axes=axes)) if job.trust else None
+            planes = self._score_planes(readers, data_range, trust)
         self._tell_dark(reference, data_range, max(plane.pop("brightest") for plane in planes))
         record = {
             "output": str(job.source),
             "reference": str(job.reference),
             "input": str(job.blurry) if job.blurry else None,
+            "trust_map": str(job.trust) if job.trust else None,
             "data_range": data_range,
             "data_range_from": origin,
             "profile_at": self.profiles.at,
@@ -128,12 +131,17 @@ class Scoring:
             elif self.options.format == ScoreFormat.TABLE:
                 ranges = sorted({record["data_range"] for record in self.records})
                 self.console.result(summary_table(summary, ranges))
-        if self.options.format == ScoreFormat.TABLE and (widths := self.profiles.table()):
-            self.console.result(f"\n{widths}")
+        extras = (trust_lines(self.records), self.profiles.table())
+        for text in extras if self.options.format == ScoreFormat.TABLE else ():
+            if text:
+                self.console.result(f"\n{text}")
         return dict(summary["scores"])
 
-    def _score_planes(self, readers: "Sequence[ImageReader]", data_range: float) -> list[Record]:
+    def _score_planes(
+        self, readers: "Sequence[ImageReader]", data_range: float, trust: "ImageReader | None"
+    ) -> list[Record]:
         image = readers[0]
+        trust_positions = match_planes(image, trust) if trust else []
         positions = [match_planes(image, each) for each in readers]
         profiles = self.profiles.start(image)
         planes = []
@@ -151,6 +159,10 @@ class Scoring:
                 ]
                 dz_um = self.distances.distance_um(shown[::-1])
                 scores = self._score_plane(pixels, data_range)
+                scores["trust"] = None
+                if trust is not None:
+                    expected = read_intensities(trust, trust_positions[number])
+                    scores["trust"] = _compare_errors(expected, *pixels[:2])
                 scores["profile"] = profiles.measure(_by_role(pixels), plane.coordinates)
                 planes.append({"plane": dict(plane.coordinates), "dz_um": dz_um, **scores})
                 advance((number + 1) / image.metadata.n_planes)
@@ -260,6 +272,12 @@ def _average(scores: Sequence[dict[str, float]]) -> Record:
 
     means, left_out = mean_scores(scores)
     return {"scores": means, "left_out": left_out}
+
+
+def _compare_errors(expected: "np.ndarray", image: "np.ndarray", reference: "np.ndarray") -> Record:
+    from focusfix.metrics.expected_error import compare_expected_error
+
+    return compare_expected_error(expected, image, reference)._asdict()
 
 
 def _by_role(pixels: "Sequence[np.ndarray]") -> "dict[str, np.ndarray]":

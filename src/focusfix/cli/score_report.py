@@ -126,7 +126,7 @@ def compose_comparisons(
         summary,
         examples=examples,
         panels=panels,
-        provenance=_provenance(records, ("output", "input", "reference"), facts),
+        provenance=_provenance(records, ("output", "input", "reference", "trust_map"), facts),
     )
 
 
@@ -197,11 +197,15 @@ def _show_plane(why: str, record: Record, number: int, options: ScoreOptions) ->
 
     plane = record["planes"][number]
     images = _read_planes(record, number, options.axes)
+    trust = images.pop("trust_map", None)
     parts = [Path(record["output"]).name, plane_label(plane["plane"])]
     distance = plane["dz_um"]
     parts += [] if distance is None else [f"{distance:+g} \N{MICRO SIGN}m from focus"]
     return compose_example(
-        why + ", ".join(part for part in parts if part), _scores_line(plane["scores"]), images
+        why + ", ".join(part for part in parts if part),
+        _scores_line(plane["scores"]),
+        images,
+        trust=trust,
     )
 
 
@@ -222,7 +226,7 @@ def _read_planes(record: Record, number: int, axes: str | None) -> "dict[str, np
     """Read one plane of an image, its input and its reference once more."""
     from focusfix.io.image import open_image
 
-    roles = [role for role in ("input", "output", "reference") if record[role]]
+    roles = [role for role in ("input", "output", "reference", "trust_map") if record[role]]
     with ExitStack() as files:
         readers = {
             role: files.enter_context(open_image(Path(record[role]), axes=axes)) for role in roles

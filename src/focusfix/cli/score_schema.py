@@ -46,6 +46,17 @@ class Profile(_Part):
     """Micrometres; null where the pixel size is not known."""
 
 
+class Foretold(_Part):
+    """Expected against true absolute errors."""
+
+    correlation: Number
+    """Of the logarithms of both, over neighbourhoods of 8 x 8 pixels."""
+    expected: Number
+    """Mean; grey values."""
+    actual: Number
+    """Mean; grey values."""
+
+
 class Means(_Part):
     """Means over planes."""
 
@@ -74,6 +85,8 @@ class PlaneScores(_Part):
     """Frequencies of band coherence; cycles per pixel."""
     scores: dict[str, Number]
     """By measure, as in the means."""
+    trust: Foretold | None
+    """How well the map of ``--trust-map`` foretells the errors."""
     profile: Profile | None
     """Widths, with ``--profile``; the images are "output", "input" and "reference"."""
 
@@ -87,6 +100,8 @@ class ComparedImage(_Line, Means):
     """What it should be."""
     input: str | None
     """What it was made from."""
+    trust_map: str | None
+    """Map of the errors that it is expected to have."""
     data_range: float
     """Largest possible grey value."""
     data_range_from: str

@@ -144,6 +144,7 @@ def csv_rows(record: Record) -> list[list[object]]:
             record["data_range"],
             *(plane["lost_band_per_px"] or (None, None)),
             *plane["scores"].values(),
+            *(plane["trust"] or {}).values(),
             *width_cells(plane["profile"]),
         ]
         for plane in record["planes"]
@@ -152,10 +153,29 @@ def csv_rows(record: Record) -> list[list[object]]:
 
 def csv_titles(record: Record) -> list[str]:
     """Name the columns of such rows."""
+    first = record["planes"][0]
     return [
         "output", "reference", "input", "plane", "dz_um", "data_range", "band_from_per_px",
-        "band_to_per_px", *record["scores"], *width_columns(record["planes"][0]["profile"]),
+        "band_to_per_px", *record["scores"], *(f"trust_{name}" for name in first["trust"] or ()),
+        *width_columns(first["profile"]),
     ]  # fmt: skip
+
+
+def trust_lines(records: Sequence[Record]) -> str:
+    """Lay out how well trust maps foretell errors: a row for each plane; empty without maps."""
+    rows = [
+        (
+            f"{record['output']} {plane_label(plane['plane'])}".strip(),
+            _number(plane["trust"]["correlation"], 3),
+            f"{plane['trust']['expected']:.4g}",
+            f"{plane['trust']['actual']:.4g}",
+        )
+        for record in records
+        for plane in record["planes"]
+        if plane["trust"] is not None
+    ]
+    titles = ("trust map", "correlation", "expected error", "true error")
+    return format_table(titles, rows) if rows else ""
 
 
 def width_table(at: str, profiles: Sequence[tuple[str, Record]]) -> str:

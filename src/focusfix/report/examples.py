@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from focusfix.metrics.expected_error import compare_expected_error
 from focusfix.report.page import ColourScale, Example, Picture, PictureRow
 from focusfix.report.pictures import (
     Box,
@@ -43,7 +44,7 @@ def compose_example(
     images : mapping of str to ndarray, shape (Y, X, S)
         By role, from left to right. The last sets the grey values that are black and white, and
         the part that is enlarged.
-    trust : ndarray, shape (Y, X), optional
+    trust : ndarray, shape (Y, X, S), optional
         Error that the output is expected to have; grey values.
 
     Returns
@@ -109,12 +110,13 @@ def _differences(images: Images) -> PictureRow:
 
 def _errors(images: Images, trust: npt.NDArray[Any]) -> PictureRow:
     """Show the expected error, beside the true one where the truth is known."""
-    limit = fit_difference(trust)
-    pictures = [_picture("expected error", paint_map(shrink(trust), limit))]
+    expected = trust.mean(axis=-1)
+    limit = fit_difference(expected)
+    pictures = [_picture("expected error", paint_map(shrink(expected), limit))]
     if REFERENCE in images and "output" in images:
-        error = np.abs(images["output"].mean(axis=-1) - images[REFERENCE].mean(axis=-1))
-        correlation = float(np.corrcoef(error.ravel(), trust.ravel())[0, 1])
-        note = f"correlation {correlation:.2f}"
+        pair = images["output"], images[REFERENCE]
+        error = np.abs(pair[0] - pair[1]).mean(axis=-1)
+        note = f"correlation {compare_expected_error(trust, *pair).correlation:.2f}"
         pictures.append(_picture("true error", paint_map(shrink(error), limit), note))
     return PictureRow(pictures, ColourScale("0", _grey(limit), _ERRORS, "grey values"))
 

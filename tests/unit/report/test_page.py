@@ -62,7 +62,7 @@ def page() -> Page:
     chart = Chart(NASTY, "PSNR", [1, 2, 3], [Series("input", [1, 2, float("inf")])], [2])
     charts = [inline_svg(draw_chart(chart, PAGE), f"c{k}", NASTY) for k in range(2)]
     table = Table(["a", "gain"], [[NASTY, "+1.0"], ["b", "-1.0"], ["c", "-0.0"]], (1,))
-    example = compose_example(NASTY, NASTY, images, trust=np.abs(random.normal(size=(80, 90))))
+    example = compose_example(NASTY, NASTY, images, trust=np.abs(random.normal(size=(80, 90, 1))))
     sections = [Section(NASTY, NASTY, NASTY, charts, [table], [example])]
     return Page(NASTY, NASTY, NASTY, [Card(NASTY, "1", "+1", "better")], sections)
 
