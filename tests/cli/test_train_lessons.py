@@ -128,6 +128,7 @@ def others(tmp_path_factory, draw_nuclei):
         ("stacks", ("--lesson-setting", "depth=2"), 2, "--depth has no meaning for linear-ae"),
         ("stacks", ("--lesson-setting", "depth"), 2, "--lesson-setting takes KEY=VALUE"),
         ("stacks", ("--loss", "tempered-error"), 2, "Use l1, mse"),
+        ("stacks", ("--in-focus-share", "0.1"), 2, "--in-focus-share has no meaning for linear"),
         ("stacks", ("--z-spacing-um", "0"), 2, "--z-spacing-um must be greater than 0"),
         ("stacks", ("--model", "multilevel-unet", "--triplets", "full"), 2, "no meaning for multi"),
         ("stacks", ("--model", "multilevel-unet", "--preset", "paper"), 2, "--preset paper has no"),

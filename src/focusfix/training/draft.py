@@ -64,6 +64,11 @@ def draft_settings(
     start = _named_start(wanted)
     entry = get_entry(start.header.model if start else wanted.get("model", DEFAULT_MODEL))
     row = find_lesson(entry)
+    for name in row.without:
+        if name in wanted:
+            raise UsageError(
+                f"--{name.replace('_', '-')} has no meaning for {entry.name}.", "Leave it out."
+            )
     known = start.header.hyperparameters if start else {}
     network = build_network(entry.name, {**known, **wanted.get("hyperparameters", {})})
     defaults = {

@@ -43,20 +43,23 @@ class LessonRow:
     presets : mapping of str to mapping of str to value
         Named settings of a run, such as those of a paper: by the names of the run's settings, those
         of the lesson under "lesson", and "epochs" for the length.
+    without : tuple of str
+        Settings of a run that mean nothing to the lesson.
     """
 
     build: LessonBuilder
     losses: tuple[LossName, ...]
     options: type[FrozenModel] = NoOptions
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    without: tuple[str, ...] = ("in_focus_share",)
 
 
 _PAIR_LOSSES: tuple[LossName, ...] = ("l1", "mse", "tempered-error")
 _LINE = LessonRow(build_line_lesson, ("l1", "mse"), LineOptions, {"paper": PAPER_PRESET})
 _ROWS: Mapping[str, LessonRow] = MappingProxyType(
     {
-        "multi-scale-l1": LessonRow(build_pair_lesson, _PAIR_LOSSES),
-        "tempered-error": LessonRow(build_pair_lesson, ("tempered-error", "l1", "mse")),
+        "multi-scale-l1": LessonRow(build_pair_lesson, _PAIR_LOSSES, without=()),
+        "tempered-error": LessonRow(build_pair_lesson, ("tempered-error", "l1", "mse"), without=()),
         "line-baseline": _LINE,
         "line-indirect": _LINE,
         "line-direct": _LINE,
