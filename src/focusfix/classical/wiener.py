@@ -19,6 +19,11 @@ from focusfix.classical.spectrum import SignalModel
 from focusfix.footprint import Footprint
 from focusfix.optics import FloatArray
 
+DOUBTFUL_MISFIT = 0.1
+"""Misfit above which an image does not look blurred as assumed."""
+
+_BEARABLE_MISFIT = 0.05
+_LEAST_TRANSFER = 1e-6
 _ADDED_ERROR = 0.02
 _WIDENING = 1.25
 _LEAST_GRID_PX = 512
@@ -67,7 +72,9 @@ class WienerDeconvolution:
         return np.ascontiguousarray(filtered[..., :height, :width], dtype=np.float32)
 
 
-def plan_wiener(change: FocusChange, signal: SignalModel) -> WienerDeconvolution:
+def plan_wiener(
+    change: FocusChange, signal: SignalModel, *, misfit: float = 0.0
+) -> WienerDeconvolution:
     r"""Make the filter for a blur and an image.
 
     It is as wide as it takes for the cut to add at most a fiftieth of the error that is left
@@ -81,6 +88,10 @@ def plan_wiener(change: FocusChange, signal: SignalModel) -> WienerDeconvolution
         Blur and focus of the lens.
     signal : SignalModel
         Structure and noise of the image.
+    misfit : float
+        What structure and noise leave unexplained of the image's power, from `fit_signal`. More
+        than 0.05 says that the image is not blurred like that; the noise is then assumed to be
+        higher the more the blur has taken away, which holds the filter back.
 
     Returns
     -------
@@ -94,12 +105,13 @@ def plan_wiener(change: FocusChange, signal: SignalModel) -> WienerDeconvolution
     shape = side, side
     blurred = transfer_function(change.blurred, shape).astype(np.float64)
     focused = transfer_function(change.focused, shape).astype(np.float64)
-    structure = signal.structure(
-        np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
-    )
-    power = np.square(blurred) * structure + signal.noise
+    frequencies = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+    structure = signal.structure(frequencies)
+    taken = 1 - np.square(np.minimum(blurred / np.maximum(focused, _LEAST_TRANSFER), 1))
+    noise = signal.noise * (1 + (misfit / _BEARABLE_MISFIT) ** 3 * taken)
+    power = np.square(blurred) * structure + noise
     gain = focused * blurred * structure / power
-    allowed = _ADDED_ERROR * float(np.sum(np.square(focused) * structure * signal.noise / power))
+    allowed = _ADDED_ERROR * float(np.sum(np.square(focused) * structure * noise / power))
     kernel = np.fft.fftshift(irfft2(gain, shape))
     reach = change.radius_px
     while True:

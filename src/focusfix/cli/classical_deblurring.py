@@ -35,7 +35,6 @@ from focusfix.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from focusfix.engine.normalize import IntensityScale
     from focusfix.engine.survey import Survey
     from focusfix.io.batch import Job
     from focusfix.io.image import ImageReader
@@ -105,7 +104,7 @@ class ClassicalDeblurring:
                 optics = choose_optics(self.options, metadata, job.source)
             channels = select_channels(reader.metadata, self.options.channel)
             survey = self._survey(reader, channels)
-            bound = self._bind(reader, channels, survey, optics)
+            bound = self._bind(reader, channels, optics)
             parts = [self._part(reader, each, planes, survey) for each, planes in bound]
             source = ReaderSource(reader)
             stats = restore_file(
@@ -139,7 +138,6 @@ class ClassicalDeblurring:
         self,
         reader: "ImageReader",
         channels: tuple[int, ...],
-        survey: "Survey",
         optics: "OpticsSettings | None",
     ) -> "list[tuple[ClassicalFunction, tuple[int, ...]]]":
         """Make the function of each plane, or one for all where it does not depend on them."""
@@ -149,7 +147,7 @@ class ClassicalDeblurring:
         groups = [(plane,) for plane in planes] if self.settings.looks_at_planes else [planes]
         bound = []
         for group in groups:
-            read = partial(_read_middle, reader, group[0], survey.scales[group[0]])
+            read = partial(_read_middle, reader, group[0])
             bound.append((bind_classical(self.settings, optics, read), group))
         self._tell([each for each, _ in bound], optics, str(reader.path))
         return bound
@@ -174,6 +172,13 @@ class ClassicalDeblurring:
             self.console.warning(
                 f"{path}: in {farther} of {len(bound)} planes the farthest distance that was "
                 "tried fits best: they may be farther out of focus, or the lens is another"
+            )
+        doubtful = sum(each.is_doubtful for each in bound)
+        if doubtful:
+            self.console.warning(
+                f"{path}: {doubtful} of {len(bound)} planes do not look blurred by this lens at "
+                "this distance, so little is undone: try another --dz-um, or check the lens and "
+                "the pixel size"
             )
 
     def _part(
@@ -247,8 +252,9 @@ def choose_settings(options: DeblurOptions) -> "ClassicalSettings":
         ) from error
 
 
-def _read_middle(reader: "ImageReader", plane: int, scale: "IntensityScale") -> "np.ndarray":
-    """Read the middle of a plane, at most 1024 x 1024 pixels, scaled; colours averaged."""
+def _read_middle(reader: "ImageReader", plane: int) -> "np.ndarray":
+    """Read grey values from the middle of a plane, at most 1024 x 1024; of colours the green."""
     rows, columns = (middle_slice(size) for size in reader.metadata.shape_yx)
-    window: np.ndarray = scale.apply(grey(reader.read_window(plane, rows, columns)))
-    return window
+    window = reader.read_window(plane, rows, columns)
+    sample = 1 if window.shape[2] >= 3 else 0
+    return grey(window[..., sample : sample + 1])

@@ -12,7 +12,7 @@ from focusfix.classical.lens import FocusChange
 from focusfix.classical.richardson_lucy import RichardsonLucy, check_iterations
 from focusfix.classical.sharpening import UnsharpMask
 from focusfix.classical.spectrum import LEAST_SIZE_PX, fit_signal, ring_power, ring_transfer
-from focusfix.classical.wiener import plan_wiener
+from focusfix.classical.wiener import DOUBTFUL_MISFIT, plan_wiener
 from focusfix.errors import InputError
 from focusfix.footprint import Footprint
 from focusfix.optics import OpticsSettings
@@ -106,6 +106,11 @@ class ClassicalFunction:
     dz_um: float | None = None
     may_be_farther: bool = False
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the plane does not look blurred like that."""
+        return bool(self.details.get("misfit", 0.0) > DOUBTFUL_MISFIT)
+
 
 def bind_classical(
     settings: ClassicalSettings,
@@ -121,7 +126,7 @@ def bind_classical(
     optics : OpticsSettings, optional
         Lens and pixel; not for ``unsharp``.
     read_plane : callable
-        Gives a window of the plane, shape (Y, X), on any linear scale; called where it is needed.
+        Gives a window of the plane, shape (Y, X), in grey values; called where it is needed.
 
     Returns
     -------
@@ -149,8 +154,8 @@ def bind_classical(
     details: dict[str, Any] = {"dz_um": dz_um, "dz_found": found is not None}
     function: TileRestorer
     if settings.model == "wiener":
-        function, noise = _wiener(change, plane)
-        details["noise_share"] = noise
+        function, found_in_spectrum = _wiener(change, plane)
+        details |= found_in_spectrum
     else:
         function = RichardsonLucy(change, settings.iterations, settings.total_variation)
         details |= {
@@ -161,11 +166,14 @@ def bind_classical(
     return ClassicalFunction(function, details, dz_um, found is not None and found.at_the_end)
 
 
-def _wiener(change: FocusChange, plane: npt.NDArray[np.float64]) -> tuple[TileRestorer, float]:
-    """Plan the filter of a plane; also give its noise as a share of its nominal range."""
+def _wiener(
+    change: FocusChange, plane: npt.NDArray[np.float64]
+) -> tuple[TileRestorer, dict[str, float]]:
+    """Plan the filter of a plane; also say what was read from its spectrum."""
     spectrum = ring_power(plane)
-    signal, _ = fit_signal(spectrum, ring_transfer(change.blurred, spectrum.power.size))
-    return plan_wiener(change, signal), float(np.sqrt(signal.noise))
+    signal, misfit = fit_signal(spectrum, ring_transfer(change.blurred, spectrum.power.size))
+    details = {"noise_counts": float(np.sqrt(signal.noise)), "misfit": misfit}
+    return plan_wiener(change, signal, misfit=misfit), details
 
 
 def _check_size(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

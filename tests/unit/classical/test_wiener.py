@@ -5,7 +5,7 @@ import pytest
 
 from focusfix.classical.lens import FocusChange
 from focusfix.classical.spectrum import SignalModel, fit_signal, ring_power, ring_transfer
-from focusfix.classical.wiener import WienerDeconvolution, plan_wiener
+from focusfix.classical.wiener import DOUBTFUL_MISFIT, WienerDeconvolution, plan_wiener
 from focusfix.data.screening import SCREENING_OPTICS, screening_pair
 from focusfix.metrics.fidelity import psnr
 
@@ -64,6 +64,22 @@ def test_filters_as_convolution_does() -> None:
     tile = np.random.default_rng(1).random((20, 30), dtype=np.float32)
     expected = convolve(tile, function.kernel, mode="constant")
     np.testing.assert_allclose(function(tile[None, None])[0, 0], expected, rtol=1e-5)
+
+
+def test_an_image_that_was_not_blurred_like_that_is_hardly_harmed(
+    field: np.ndarray, through_engine: Engine
+) -> None:
+    image, truth = screening_pair(field, 1.0, seed=0)
+    change = FocusChange.of_lens(SCREENING_OPTICS, 12.0)
+    spectrum = ring_power(image)
+    signal, misfit = fit_signal(spectrum, ring_transfer(change.blurred, spectrum.power.size))
+    assert misfit > DOUBTFUL_MISFIT
+    errors = []
+    for known in (0.0, misfit):
+        function = plan_wiener(change, signal, misfit=known)
+        restored, _ = through_engine(function, function.footprint, image)
+        errors.append(np.square(restored - truth).mean())
+    assert errors[1] < errors[0] / 10
 
 
 def test_more_noise_makes_it_shyer() -> None:
