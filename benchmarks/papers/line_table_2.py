@@ -8,12 +8,19 @@ the paper's, which stretches every image to its own full range before the model 
   with and without the ends themselves, which are given;
 - the image in focus from the blurriest level and each of the others.
 
-Doing nothing takes the sharper input for the result; the line of pixels mixes, or continues, the
-images themselves. Weights that deblur one image are a row of their own.
+Models see whole fields, continued by reflection for 64 pixels. Doing nothing takes the sharper
+input for the result; the line of pixels mixes, or continues, the images themselves. Weights that
+deblur one image are a row of their own. What was measured is kept below the runs' folder, in
+measured/; remove that to measure again.
 """
 
 import argparse
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scored_models import (
     CROP_PX,
@@ -27,6 +34,7 @@ from scored_models import (
     write_markdown,
 )
 
+from focusfix.footprint import Footprint
 from focusfix.metrics.ladder import (
     DEBLURRING,
     MODEL,
@@ -35,12 +43,17 @@ from focusfix.metrics.ladder import (
     SYNTHESIS,
     Comparison,
     Ladder,
+    Made,
     Summary,
     compare,
+    run_padded,
     summarise,
 )
 from focusfix.metrics.latent_space import PIXELS, SYNTHESIS_OF_CODES, make_images
-from focusfix.training.evaluation import evaluate
+from focusfix.models.base import LatentLineModel
+
+if TYPE_CHECKING:
+    from focusfix.models.base import Restorer
 
 MODELS = (
     "linear-ae-baseline",
@@ -57,20 +70,70 @@ SYNTHESIS_TITLES = (
     "model", "reconstruction", "synthesis against reconstructions: with ends, pooled",
     "without ends", "synthesis against images: with ends, pooled", "without ends", "SSIM",
 )  # fmt: skip
+TITLES = {"field": "One scale for each field", "stretched": "Every image stretched"}
+MIDDLE, WHOLE = "middle 128 pixels", "whole fields"
+MARGIN_PX = 64
 Rows = list[Comparison]
 
 
-def score_model(model: ScoredModel, ladders: Sequence[Ladder]) -> Rows:
-    """Score one model; keep of deblurring only levels that line models deblur, too."""
-    rows = evaluate(model.network, ladders, with_probes=False).comparisons
-    ends = {ladders[0].levels[0], ladders[0].levels[-1]}
-    return [r for r in rows if r.method == MODEL and (r.task != DEBLURRING or r.level not in ends)]
+def score(made: Iterable[Made], ladder: Ladder) -> dict[str, Rows]:
+    """Compare what was made of a field: whole, and its middle, where SSIM is measured as well."""
+    images = list(made)
+    y, x = ((size - CROP_PX) // 2 for size in ladder.images.shape[1:])
+    window = (slice(y, y + CROP_PX), slice(x, x + CROP_PX))
+    middles = [m._replace(image=m.image[window], reference=m.reference[window]) for m in images]
+    whole = compare(ladder, images, with_ssim=False)
+    return {MIDDLE: compare(ladder, middles), WHOLE: whole}
 
 
-def score_baselines(ladders: Sequence[Ladder]) -> dict[str, Rows]:
-    """Score doing nothing and the line of pixels."""
-    rows = [row for each in ladders for row in compare(each, make_images(PixelLine(), each))]
-    return {method: [row for row in rows if row.method == method] for method in (NOTHING, PIXELS)}
+def make(network: "Restorer", ladder: Ladder) -> Iterator[Made]:
+    """Let a model do its tasks on one field; networks for one image deblur every level."""
+    stride = network.footprint.stride_px
+    seen = Footprint(reach_px=MARGIN_PX, stride_px=stride)
+    if isinstance(network, LatentLineModel):
+        made = make_images(network, ladder, footprint=seen)
+        yield from (each for each in made if each.method == MODEL)
+        return
+    for place in range(1, len(ladder.levels) - 1):
+        restored = run_padded(seen, network, ladder.images[place])
+        yield Made(DEBLURRING, MODEL, place, restored, ladder.images[-1])
+
+
+def score_all(
+    models: Sequence[ScoredModel], ladders: Sequence[Ladder], kept: Path
+) -> dict[str, dict[tuple[str, int], Rows]]:
+    """Score methods without a model and all models; by part of the field, name and steps."""
+    found: dict[str, dict[tuple[str, int], Rows]] = {MIDDLE: {}, WHOLE: {}}
+    for ladder in ladders:
+        simple = list(make_images(PixelLine(), ladder))
+        for method in (NOTHING, PIXELS):
+            add(found, (method, 0), score((m for m in simple if m.method == method), ladder))
+    for model in models:
+        for number, ladder in enumerate(ladders):
+            place = kept / f"{model.name}_{model.steps}_{number}.json"
+            add(found, (model.name, model.steps), score_once(place, model, ladder))
+        print(f"measured {model.name}", flush=True)
+    return found
+
+
+def score_once(place: Path, model: ScoredModel, ladder: Ladder) -> dict[str, Rows]:
+    """Score one model on one field, or read what was measured before a command was stopped."""
+    if place.exists():
+        stored = json.loads(place.read_text(encoding="utf-8"))
+        return {part: [Comparison(**row) for row in rows] for part, rows in stored.items()}
+    found = score(make(model.network, ladder), ladder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    plain = {part: [asdict(row) for row in rows] for part, rows in found.items()}
+    place.write_text(json.dumps(plain), encoding="utf-8")
+    return found
+
+
+def add(
+    found: dict[str, dict[tuple[str, int], Rows]], name: tuple[str, int], rows: dict[str, Rows]
+) -> None:
+    """Add the rows of one field."""
+    for part, each in rows.items():
+        found[part].setdefault(name, []).extend(each)
 
 
 def pick(rows: Rows, task: str, *, ends: bool = True, level: float | None = None) -> Summary | None:
@@ -97,7 +160,7 @@ def synthesis_row(name: str, rows: Rows) -> list[object] | None:
         codes.psnr_db if codes else None,
         with_ends.pooled_psnr_db if with_ends else None,
         made.psnr_db,
-        f"{made.ssim:.4f}",
+        ssim_cell(made),
     ]
 
 
@@ -106,8 +169,13 @@ def deblurring_row(name: str, rows: Rows, levels: Sequence[float]) -> list[objec
     each = [pick(rows, DEBLURRING, level=level) for level in levels]
     whole = pick(rows, DEBLURRING)
     assert whole is not None
-    mean = [whole.psnr_db, whole.pooled_psnr_db, f"{whole.ssim:.4f}"]
+    mean = [whole.psnr_db, whole.pooled_psnr_db, ssim_cell(whole)]
     return [name, *(found.psnr_db if found else None for found in each), *mean]
+
+
+def ssim_cell(made: Summary) -> str | None:
+    """Write an SSIM; nothing where it was not measured."""
+    return None if math.isnan(made.ssim) else f"{made.ssim:.4f}"
 
 
 def csv_rows(scale: str, part: str, name: str, steps: int, rows: Rows) -> list[list[object]]:
@@ -136,7 +204,6 @@ def main() -> None:
     """Parse the command line and write the tables."""
     parser = parser_of(__doc__, MODELS)
     parser.add_argument("--name", default="line_table_2", help="of the files")
-    parser.add_argument("--whole", action="store_true", help="measure whole fields, too")
     options = parser.parse_args()
     models = list(read_models(options))
     fields = read_fields(options, models)
@@ -147,32 +214,24 @@ def write_tables(
     options: argparse.Namespace, models: Sequence[ScoredModel], fields: Sequence[Ladder]
 ) -> None:
     """Measure everything, write the CSV and the Markdown tables."""
-    stretched = [each.stretched() for each in fields]
-    views = {
-        ("field", "centre crop"): [each.middle(CROP_PX) for each in fields],
-        ("stretched", "centre crop"): [each.middle(CROP_PX) for each in stretched],
-    }
-    if options.whole:
-        views["field", "whole field"] = list(fields)
+    scales = {"field": list(fields), "stretched": [each.stretched() for each in fields]}
     figures: list[list[object]] = []
     tables = []
     levels = fields[0].levels[1:-1]
-    for (scale, part), ladders in views.items():
-        scored = {(name, 0): rows for name, rows in score_baselines(ladders).items()}
-        for model in models:
-            scored[model.name, model.steps] = score_model(model, ladders)
-            print(f"{scale}, {part}: {model.name}", flush=True)
-        for (name, steps), rows in scored.items():
-            figures += csv_rows(scale, part, name, steps, rows)
-        made = [synthesis_row(name, rows) for (name, _), rows in scored.items()]
-        title = {"field": "One scale for each field", "stretched": "Every image stretched"}[scale]
-        titles = ("method", *(f"{-level:g} µm" for level in levels), "mean", "pooled", "SSIM")
-        tables += [
-            f"**{title}, {part}s: synthesis (dB)**",
-            markdown(SYNTHESIS_TITLES, [row for row in made if row]),
-            f"**{title}, {part}s: the image in focus, by distance of the sharper input (dB)**",
-            markdown(titles, [deblurring_row(n, rows, levels) for (n, _), rows in scored.items()]),
-        ]
+    kept = options.runs / "measured" / options.name
+    for scale, ladders in scales.items():
+        for part, scored in score_all(models, ladders, kept / scale).items():
+            for (name, steps), rows in scored.items():
+                figures += csv_rows(scale, part, name, steps, rows)
+            made = [synthesis_row(name, rows) for (name, _), rows in scored.items()]
+            shown = [deblurring_row(n, rows, levels) for (n, _), rows in scored.items()]
+            titles = ("method", *(f"{-level:g} µm" for level in levels), "mean", "pooled", "SSIM")
+            tables += [
+                f"**{TITLES[scale]}, {part}: synthesis (dB)**",
+                markdown(SYNTHESIS_TITLES, [row for row in made if row]),
+                f"**{TITLES[scale]}, {part}: deblurring, by distance of the sharper input (dB)**",
+                markdown(titles, shown),
+            ]
     write_csv(options.output / f"{options.name}.csv", COLUMNS, figures)
     steps = ", ".join(f"{model.name} {model.steps}" for model in models)
     facts = (

@@ -19,7 +19,7 @@ WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "con
 
 SMALL = {
     **dict.fromkeys(LINE, ("widths=[8,16,32,64,128]", 1500, 4, 128)),
-    **dict.fromkeys((*CODES, *WITHOUT), ("widths=[8,16,32,48]", 600, 4, 64)),
+    **dict.fromkeys((*CODES, *WITHOUT), ("widths=[8,16,32,48]", 400, 4, 64)),
 }
 """Hyperparameters, steps, samples in a step and size of the crops (pixels) of the small models."""
 
@@ -32,7 +32,7 @@ def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str
     model = "manifold" if name in WITHOUT else name
     command = ["train", str(plate), "--model", model, "--channel", channel, "-o", str(run)]
     command += ["--validation-crops", "32"]
-    command += ["--seed", str(SEED), "--patience", "0", "--validate-every", "300"]
+    command += ["--seed", str(SEED), "--patience", "0", "--validate-every", "400"]
     if name in WITHOUT:
         command += ["--lesson-setting", f"{WITHOUT[name]}=0"]
     if full:
