@@ -38,7 +38,7 @@ FEATURE_NOISE = 0.2
 HELD_OUT = 20
 RIDGE = 3e-3
 SMALLEST_GAIN = 1e-3
-SPACING_PULL = 1e-3
+BEND_PENALTY = 0.02
 SPACING_TURNS = 50
 SMALLEST_RISE = 0.1
 
@@ -117,8 +117,8 @@ def calibrate(read: Tensor, true: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (17,)
-        True radii at readings of 0, 3, ... 48 pixels; ascending.
+    Tensor, shape (13,)
+        True radii at readings of 0, 3, ... 36 pixels; ascending.
     """
     edges = np.linspace(0, FARTHEST_PX, KNOTS)
     width = edges[1]
@@ -139,8 +139,8 @@ def fit_spacing(readings: Tensor) -> Tensor:
 
     .. math:: \min_{\psi, a} \sum_{fn} \big(\psi(r_{fn}) - a_f n\big)^2
 
-    over piecewise linear :math:`\psi` from 0 to 48 pixels and one scale :math:`a_f` per series, by
-    turns; a weak pull towards :math:`\psi(r) = r` decides where no readings are.
+    over piecewise linear :math:`\psi` from 0 to 36 pixels and one scale :math:`a_f` per series, by
+    turns; bends are penalised, and beyond the readings it goes on straight.
 
     Parameters
     ----------
@@ -149,22 +149,23 @@ def fit_spacing(readings: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (17,)
-        Ascending, 0 to 48.
+    Tensor, shape (13,)
+        Ascending, 0 to 36.
     """
     knots = np.linspace(0, FARTHEST_PX, KNOTS)
     read = readings.double().numpy()
     hats = np.clip(1 - np.abs(read.reshape(-1, 1) - knots) / knots[1], 0, None)
     levels = np.arange(read.shape[1])
     spacing = knots.copy()
-    pull = SPACING_PULL * len(hats) * np.eye(KNOTS)
+    bends = np.diff(np.eye(KNOTS), n=2, axis=0)
+    penalty = BEND_PENALTY * len(hats) * bends.T @ bends + 1e-6 * np.eye(KNOTS)
     for _ in range(SPACING_TURNS):
         values = (hats @ spacing).reshape(read.shape)
         scales = values @ levels / (levels @ levels)
         scales *= (read @ levels / (levels @ levels)).mean() / scales.mean()
         wanted = (scales[:, None] * levels).ravel()
-        spacing = np.linalg.solve(hats.T @ hats + pull, hats.T @ wanted + pull @ knots)
-        spacing = np.maximum.accumulate(np.maximum(spacing, SMALLEST_RISE * np.arange(KNOTS)))
+        spacing = np.linalg.solve(hats.T @ hats + penalty, hats.T @ wanted)
+    spacing = np.cumsum(np.maximum(np.diff(spacing, prepend=spacing[0]), SMALLEST_RISE))
     spacing = (spacing - spacing[0]) * FARTHEST_PX / (spacing[-1] - spacing[0])
     return torch.tensor(spacing, dtype=torch.float32)
 

@@ -144,10 +144,14 @@ def test_edf_finds_what_is_sharp(run_cli, tmp_path, draw_nuclei):
         (
             ("-m", "unsharp", "--dz-um", "3"),
             2,
-            "--dz-um is for the model richardson-lucy or wiener",
+            "--dz-um is for the models richardson-lucy",
         ),
-        (("--dz-um", "3"), 2, "--dz-um is for the model richardson-lucy or wiener, not for auto"),
-        (("-m", "wiener", "--dz-um", "3", "--iterations", "5"), 2, "--iterations is for the model"),
+        (("--dz-um", "3"), 2, "--dz-um is for the models richardson-lucy, wiener, refocuser, not"),
+        (
+            ("-m", "wiener", "--dz-um", "3", "--iterations", "5"),
+            2,
+            "--iterations is for the models richardson-lucy, not for wiener",
+        ),
         (
             ("-m", "richardson-lucy", "--dz-um", "3", "--iterations", "0"),
             2,
@@ -213,3 +217,53 @@ def test_a_stack_out_of_focus_plane_by_plane(run_cli, stack):
     models = json.loads(done.out)["models"]
     assert [model["planes"] for model in models] == [[0], [2], [4]]
     assert all(model["dz_um"] >= 0 for model in models)
+
+
+def test_a_refocuser_goes_the_distance(run_cli, image, tmp_path):
+    weights = save_refocuser(tmp_path / "refocuser.safetensors")
+    outputs = []
+    for dz_um in ("-2", "2"):
+        outputs.append(tmp_path / f"out{dz_um}.tif")
+        done = run_cli(
+            "deblur", image, "-m", weights, "--dz-um", dz_um, "-o", outputs[-1], "--json"
+        )
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["models"][0]["dz_um"] == float(dz_um)
+    assert not np.array_equal(*map(tifffile.imread, outputs))
+    for arguments, message in (
+        ((), "must be told how far to refocus"),
+        (("--dz-um", "auto"), "must be told how far to refocus"),
+        (("--dz-um", "6"), "meant for up to 5 um either way, not for 6 um"),
+        (("--dz-um", "2", "--iterations", "3"), "--iterations is for the models richardson-lucy"),
+    ):
+        done = run_cli("deblur", image, "-m", weights, *arguments, "-o", tmp_path / "no.tif")
+        assert done.code == 2
+        assert message in " ".join(done.err.split())
+
+
+def save_refocuser(path):
+    import torch
+
+    from focusfix.config import CheckpointHeader
+    from focusfix.io.checkpoint import library_versions, save_checkpoint
+    from focusfix.models.refocus import RefocusNet
+
+    torch.manual_seed(0)
+    network = RefocusNet(depth=1, base_width=3, code_width=4, range_um=5.0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn(parameter.shape), alpha=0.1)
+    header = CheckpointHeader(
+        model="refocus",
+        hyperparameters=network.hyperparameters,
+        abilities=("deblur",),
+        modality="fluorescence",
+        trained_on="nothing",
+        licence="BSD-3-Clause",
+        seed=0,
+        steps=0,
+        versions=library_versions(),
+        summary="random, for tests",
+    )
+    save_checkpoint(path, network, header)
+    return path

@@ -17,6 +17,7 @@ _TAKEN = {
     "wiener": {"--dz-um"},
     "unsharp": {"--radius-px", "--amount"},
     EDF: {"--window-px"},
+    "refocuser": {"--dz-um"},
 }
 
 
@@ -29,7 +30,8 @@ class ClassicalOptions:
         typer.Option(
             metavar="UM|auto",
             help="For wiener and richardson-lucy: distance from focus; its sign does not matter. "
-            "auto takes the one whose blur explains the power spectrum of each plane best.",
+            "auto takes the one whose blur explains the power spectrum of each plane best. For "
+            "refocusers: distance to the wanted plane, positive towards higher z-levels.",
         ),
     ] = None
     iterations: Annotated[
@@ -91,7 +93,7 @@ def check_classical_options(options: ClassicalOptions, model: str) -> None:
     options : ClassicalOptions
         As the user gave them.
     model : str
-        Name of a model of this module, or of any other.
+        Name of a model of this module, or of any other; "refocuser" for weights of that family.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def check_classical_options(options: ClassicalOptions, model: str) -> None:
         if option not in taken:
             users = [name for name, its in _TAKEN.items() if option in its]
             raise UsageError(
-                f"{option} is for the model {' or '.join(users)}, not for {model}.",
+                f"{option} is for the models {', '.join(users)}, not for {model}.",
                 f"Leave {option} out, or choose another model with --model.",
             )
     if "--dz-um" in taken and options.dz_um is None:

@@ -22,6 +22,7 @@ from focusfix.cli.line_deblurring import bind_line
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo, choose_models
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
+from focusfix.cli.refocusing import bind_distance
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -248,6 +249,8 @@ class Deblurring:
             return bind_line(self.shelf, self.options, reader, choice, survey, second, job.alpha)
         if choice.family == "disentangled":
             return bind_focus_code(self.shelf, self.options, choice)
+        if choice.family == "refocuser":
+            return bind_distance(self.shelf, self.options, choice)
         return self.shelf.bind(choice), {}
 
     def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:

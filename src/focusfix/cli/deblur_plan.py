@@ -6,6 +6,7 @@ from focusfix.cli.classical_options import check_classical_options
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.model_choice import AUTO, family_of, find_model
+from focusfix.cli.refocusing import read_distance
 from focusfix.errors import UsageError
 
 LATENT_LINE = "latent-line"
@@ -39,7 +40,6 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
     ModelError
         If there are no such weights.
     """
-    check_classical_options(options, options.model)
     given = given_options(options)
     line_options = [option for option in given if option != "--in-focus-reference"]
     model = options.model
@@ -51,6 +51,9 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
     else:
         _, header = find_model(model)
         family = family_of(header)
+    if family == "refocuser":
+        read_distance(options, model)
+    check_classical_options(options, family if family == "refocuser" else model)
     _check_options(given, family, model)
     if options.blurrier is not None and options.self_blur_um is not None:
         raise UsageError(

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from focusfix.config import Ability
     from focusfix.models.base import Restorer
 
-Family = Literal["restorer", "latent-line", "disentangled"]
-"""How a network is used: by itself, on two images of a field, or with a blur code swapped in."""
+Family = Literal["restorer", "latent-line", "disentangled", "refocuser"]
+"""How a network is used: by itself, on two images of a field, with a blur code swapped in, or told
+a distance."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ModelEntry:
         Publication, or "focusfix" for networks of this project.
     tiny : mapping of str to object
         Hyperparameters of the smallest useful network, for tests of what holds for every network.
-    family : {"restorer", "latent-line", "disentangled"}
+    family : {"restorer", "latent-line", "disentangled", "refocuser"}
         What its class is (:mod:`focusfix.models.base`), and so how a command uses it.
     """
 
@@ -175,6 +176,28 @@ _ENTRIES = (
         summary="Residual dense network: every convolution of a block sees all before it",
         reference="Zhang et al., CVPR 2018; for micrographs Zhao et al.",
         tiny=MappingProxyType({"blocks": 2, "layers": 2, "growth": 3, "width": 4}),
+    ),
+    ModelEntry(
+        name="refocus",
+        target="focusfix.models.refocus:RefocusNet",
+        objective="refocus",
+        abilities=frozenset({"deblur"}),
+        inputs=1,
+        summary="U-Net that turns a plane into the one at a given distance",
+        reference="after Wu et al., Nature Methods 2019; the distance enters otherwise",
+        tiny=MappingProxyType({"depth": 1, "base_width": 3, "code_width": 4}),
+        family="refocuser",
+    ),
+    ModelEntry(
+        name="refocus-multi",
+        target="focusfix.models.refocus_multi:RefocusMultiNet",
+        objective="refocus-multi",
+        abilities=frozenset({"deblur"}),
+        inputs=1,
+        summary="U-Net that makes a plane from one to three others, in any order",
+        reference="after Huang et al., Light: Science and Applications 2021",
+        tiny=MappingProxyType({"depth": 1, "base_width": 3, "code_width": 4}),
+        family="refocuser",
     ),
     ModelEntry(
         name="wiener-unet",

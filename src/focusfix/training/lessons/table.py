@@ -21,6 +21,7 @@ from focusfix.training.lessons.manifold import (
 )
 from focusfix.training.lessons.ml_vae import ML_VAE_PRESET, MlVaeOptions, build_ml_vae_lesson
 from focusfix.training.lessons.pairs import build_pair_lesson
+from focusfix.training.lessons.refocus import RefocusOptions, build_refocus_lesson
 from focusfix.training.settings import RunSettings
 
 
@@ -69,6 +70,8 @@ _ROWS: Mapping[str, LessonRow] = MappingProxyType(
         "ml-vae": LessonRow(
             build_ml_vae_lesson, IMAGE_LOSSES, MlVaeOptions, {"paper": ML_VAE_PRESET}
         ),
+        "refocus": LessonRow(build_refocus_lesson, ("l1", "mse"), RefocusOptions),
+        "refocus-multi": LessonRow(build_refocus_lesson, ("l1", "mse"), RefocusOptions),
     }
 )
 

@@ -1,0 +1,146 @@
+r"""Refocusing: from one plane and a distance to the plane at that distance.
+
+A U-Net with residual blocks on the way down,
+
+.. math:: f_{k+1} = [f_k, 0] + c_k(f_k, d), \qquad y = x + U(x, d),
+
+in whose every block :math:`c_k` the distance :math:`d` changes the features
+(:mod:`focusfix.models.modulation`). Widths, halvings and blocks are those reported for Deep-Z. The
+way in which the distance enters is not: there it is a second channel beside the image, a mechanism
+that is the subject of the patent application WO2020139835A1 and is left out here.
+
+One plane does not tell on which side of the focus it lies, as far as the blur is symmetric. The
+sign of the distance has a meaning for images like those of the training only.
+
+References
+----------
+Wu et al., "Three-dimensional virtual refocusing of fluorescence microscopy images using deep
+learning", Nature Methods 16, 2019 (the task and the U-Net).
+Perez et al., "FiLM: visual reasoning with a general conditioning layer", AAAI 2018.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from focusfix.footprint import Footprint
+from focusfix.models.base import Refocuser, check_image, check_integer
+from focusfix.models.modulation import DistanceCode, ModulatedConvolutions, distance_map, halve
+from focusfix.models.reach import Span, farthest_reach, join
+
+_MOST = {"depth": 6, "base_width": 256, "code_width": 512}
+_FARTHEST_UM = 1e4
+
+
+class RefocusNet(Refocuser):
+    """Predict an image at another distance.
+
+    Parameters
+    ----------
+    depth : int
+        Halvings; 1 to 6.
+    base_width : int
+        Feature channels at full size, doubled at each halving; 1 to 256.
+    code_width : int
+        Features that describe the distance; 1 to 512.
+    range_um : float
+        Largest distance that it is meant for; micrometres, above 0.
+
+    Raises
+    ------
+    ValueError
+        If a hyperparameter is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        depth: int = 4,
+        base_width: int = 48,
+        code_width: int = 64,
+        range_um: float = 10.0,
+    ) -> None:
+        super().__init__()
+        self.hyperparameters = {
+            "depth": depth,
+            "base_width": base_width,
+            "code_width": code_width,
+            "range_um": range_um,
+        }
+        for name, most in _MOST.items():
+            check_integer(name, self.hyperparameters[name], most)
+        if not isinstance(range_um, int | float) or not 0 < range_um <= _FARTHEST_UM:
+            raise ValueError(
+                f"range_um must be above 0 and at most {_FARTHEST_UM:g}, got {range_um!r}"
+            )
+        self.depth, self.range_um = depth, float(range_um)
+        widths = [base_width * 2**level for level in range(depth + 1)]
+        self.code = DistanceCode(code_width, self.range_um)
+        self.encoder = nn.ModuleList(
+            ModulatedConvolutions(before, max((before + after) // 2, 1), after, code_width)
+            for before, after in zip([1, *widths[:-1]], widths, strict=True)
+        )
+        self.decoder = nn.ModuleList(
+            ModulatedConvolutions(3 * width, (3 * width + 1) // 2, width, code_width)
+            for width in widths[:-1]
+        )
+        self.head = nn.Conv2d(base_width, 1, 3, padding=1)
+
+    @property
+    def footprint(self) -> Footprint:
+        """Reach and stride, traced back through the U-Net, for one distance everywhere."""
+        stride = 2**self.depth
+        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
+
+    def refocus(self, image: Tensor, dz_um: float | Tensor) -> Tensor:
+        """Predict the images at other distances.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            Recorded planes, scaled to a nominal [0, 1]; Y and X are multiples of the stride.
+        dz_um : float or Tensor, shape (N,), (N, 1) or (N, 1, Y, X)
+            From the recorded plane to the wanted one, or to each pixel of a wanted surface.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+
+        Raises
+        ------
+        ValueError
+            If the number of channels, the size or the shape of the distances does not fit.
+        """
+        check_image(image, channels=1, stride_px=2**self.depth)
+        distances = distance_map(dz_um, image)
+        codes, features, skips = [], image, []
+        for level, block in enumerate(self.encoder):
+            if level > 0:
+                features, distances = F.max_pool2d(features, 2), halve(distances)
+            codes.append(self.code(distances))
+            found = block(features, codes[-1])
+            features = found + _widen(features, found.shape[1])
+            skips.append(features)
+        for level in range(self.depth - 1, -1, -1):
+            doubled = F.interpolate(
+                features, scale_factor=2.0, mode="bilinear", align_corners=False
+            )
+            features = self.decoder[level](torch.cat([skips[level], doubled], dim=1), codes[level])
+        change: Tensor = self.head(features)
+        return image + change
+
+    def _input_span(self, output: Span) -> Span:
+        """Trace a stretch of the output back to the image."""
+        needed, skips = output.before_convolution(1), []
+        for _ in range(self.depth):
+            skips.append(needed.before_convolution(2))
+            needed = skips[-1].before_bilinear_doubling()
+        needed = needed.before_convolution(2)
+        for skip in reversed(skips):
+            needed = join(skip, needed.before_pooling()).before_convolution(2)
+        return needed
+
+
+def _widen(features: Tensor, channels: int) -> Tensor:
+    """Add channels of zeros."""
+    return F.pad(features, (0, 0, 0, 0, 0, channels - features.shape[1]))

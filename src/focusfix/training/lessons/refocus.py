@@ -1,0 +1,201 @@
+"""The lesson of refocusers: one plane of a field from others, given the distances between them."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from focusfix.config import FrozenModel
+from focusfix.errors import InputError
+from focusfix.losses import l1_loss, mse_loss
+from focusfix.models.base import Refocuser, Restorer
+from focusfix.models.refocus_critic import RefocusCritic
+from focusfix.training.fit import Adversary
+from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, LossName, Shown
+from focusfix.training.margin import inner
+
+if TYPE_CHECKING:
+    from focusfix.training.data_sources import SampleSource, TrainingData
+
+_MOST_PLANES = {"refocus": 1, "refocus-multi": 3}
+_CRITERIA = {"l1": l1_loss, "mse": mse_loss}
+_CRITIC_SHARE = 0.3
+_HALF = 0.5
+
+
+class RefocusBatch(NamedTuple):
+    """Recorded planes, the wanted one, and the ways to it.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, M, Y, X)
+        Recorded planes.
+    dz_um : Tensor, shape (N, M)
+        From each of them to the wanted one; micrometres.
+    target : Tensor, shape (N, 1, Y, X)
+        The wanted plane.
+    """
+
+    images: Tensor
+    dz_um: Tensor
+    target: Tensor
+
+
+class RefocusOptions(FrozenModel):
+    """Settings of the lesson.
+
+    Parameters
+    ----------
+    adversarial_weight : float
+        Weight of the critic's opinion beside the error of the image; 0 for no critic.
+    critic_width : int
+        Channels of the critic's first block.
+    """
+
+    adversarial_weight: float = Field(default=0.02, ge=0)
+    critic_width: int = Field(default=16, ge=1, le=256)
+
+
+@dataclass(frozen=True)
+class RefocusLesson(Lesson[RefocusBatch]):
+    r"""Predict a plane from one to three others, and let a critic judge it.
+
+    .. math:: L = \ell(y, t) + \tfrac{w}{2} \big(C(y) - 1\big)^2, \qquad
+              L_C = \tfrac12 C(y)^2 + \tfrac12 \big(C(t) - 1\big)^2
+
+    Parameters
+    ----------
+    loss : {"l1", "mse"}
+        Loss :math:`\ell` of the image.
+    most_planes : int
+        Largest number of recorded planes; batches have 1, 2, ... of them in turn.
+    weight : float
+        Of the critic's opinion, w.
+    critic : Adversary, optional
+        The critic C; None without weight.
+    arithmetic : Arithmetic
+        Device and number format.
+    """
+
+    loss: LossName
+    most_planes: int
+    weight: float
+    critic: Adversary | None = None
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+    @property
+    def adversary(self) -> Adversary | None:
+        """The critic."""
+        return self.critic
+
+    def batch(self, source: "SampleSource", first: int, count: int) -> RefocusBatch:
+        """Draw levels of one crop: the first of them is wanted, the others are recorded."""
+        planes = 1 + first // count % self.most_planes
+        return _draw(source, first, count, planes)
+
+    def validation_batch(self, source: "SampleSource", count: int) -> RefocusBatch:
+        """Draw single planes out of focus, from which the one in focus is wanted."""
+        groups = [source.group(index, size=1) for index in range(count)]
+        return _stack(
+            [group.images for group in groups],
+            [-group.dz_um for group in groups],
+            [group.in_focus for group in groups],
+        )
+
+    def losses(self, network: nn.Module, batch: RefocusBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same at every step
+        """Compare with the wanted plane, and ask the critic."""
+        made = refocus_batch(network, batch, self.arithmetic).float()
+        image = _CRITERIA[self.loss](inner(made), inner(batch.target))
+        if self.critic is None:
+            return {"loss": image, "image": image}
+        opinion = _HALF * (self.critic.network(made) - 1).square().mean()
+        return {"loss": image + self.weight * opinion, "image": image, "adversarial": opinion}
+
+    def restore(self, network: Restorer, batch: RefocusBatch) -> Shown:
+        """Bring the first recorded plane to the wanted one."""
+        made = refocus_batch(network, batch, self.arithmetic)
+        return Shown(batch.images[:, :1], made, batch.target)
+
+    def describe(self, data: "TrainingData") -> dict[str, Any]:
+        """Count the ways between planes; heights must be known, and levels be enough."""
+        data.count_groups(self.most_planes + 1)
+        return {"refocus_pairs": data.count_refocus_pairs()}
+
+
+@dataclass(frozen=True)
+class RefocusJudgement:
+    """What the critic learns: to tell made planes from recorded ones.
+
+    Parameters
+    ----------
+    critic : RefocusCritic
+        The critic.
+    arithmetic : Arithmetic
+        Device and number format.
+    """
+
+    critic: RefocusCritic
+    arithmetic: Arithmetic
+
+    def __call__(self, network: nn.Module, batch: RefocusBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same at every step
+        """Compute its loss, and how often it is right: a critic that guesses has 0.5."""
+        with torch.no_grad():
+            made = refocus_batch(network, batch, self.arithmetic).float()
+        of_made, of_true = self.critic(made), self.critic(batch.target)
+        right = torch.cat([of_made < _HALF, of_true >= _HALF]).float().mean()
+        loss = _HALF * (of_made.square().mean() + (of_true - 1).square().mean())
+        return {"loss": loss, "critic_accuracy": right}
+
+
+def build_refocus_lesson(context: LessonContext) -> RefocusLesson:
+    """Build the lesson for the objectives "refocus" and "refocus-multi"."""
+    options = RefocusOptions.model_validate(context.options)
+    critic = None
+    if options.adversarial_weight > 0:
+        network = RefocusCritic(options.critic_width)
+        judgement = RefocusJudgement(network, context.arithmetic)
+        critic = Adversary(network, judgement, _CRITIC_SHARE * context.learning_rate)
+    return RefocusLesson(
+        context.loss,
+        _MOST_PLANES[context.objective],
+        options.adversarial_weight,
+        critic,
+        context.arithmetic,
+    )
+
+
+def refocus_batch(network: nn.Module, batch: RefocusBatch, arithmetic: Arithmetic) -> Tensor:
+    """Let a refocuser predict the wanted planes; shape (N, 1, Y, X)."""
+    assert isinstance(network, Refocuser)
+    images = batch.images.contiguous(memory_format=torch.channels_last)
+    with arithmetic.autocast():
+        return network.refocus(images, batch.dz_um)
+
+
+def _draw(source: "SampleSource", first: int, count: int, planes: int) -> RefocusBatch:
+    """Draw batches of so many recorded planes."""
+    groups = [source.group(index, size=planes + 1) for index in range(first, first + count)]
+    return _stack(
+        [group.images[1:] for group in groups],
+        [group.dz_um[0] - group.dz_um[1:] for group in groups],
+        [group.images[0] for group in groups],
+    )
+
+
+def _stack(images: list[Any], dz_um: list[Any], targets: list[Any]) -> RefocusBatch:
+    """Put samples together, and refuse those whose distances are not known."""
+    distances = np.stack(dz_um).astype(np.float32)
+    if not np.isfinite(distances).all():
+        raise InputError(
+            "Refocusing is learned from planes at known heights, and those of some fields are "
+            "not known.",
+            "Give --z-spacing-um, or leave these fields out.",
+        )
+    return RefocusBatch(
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(distances),
+        torch.from_numpy(np.stack(targets)[:, None]),
+    )
