@@ -147,12 +147,10 @@ class Deblurring:
             for note in reader.notes:
                 self.console.note(f"{job.source}: {note}")
             metadata = output_metadata(reader.metadata, self.options)
-            restored, models, n_gaps = self._parts(stack, reader, job)
+            restored, n_gaps = self._parts(stack, reader, job)
             source = ReaderSource(reader)
-            trust_map = None
-            if job.source in self.maps:
-                path = self.maps[job.source]
-                trust_map = write_trust_map(self.shelf, reader, metadata, restored, path)
+            target = self.maps.get(job.source)
+            trust_map = write_trust_map(self.shelf, reader, metadata, restored, target)
             stats = restore_file(
                 source,
                 job.target,
@@ -161,8 +159,7 @@ class Deblurring:
                 self.console,
                 overwrite=self.options.overwrite,
             )
-            for model, each in zip(models, restored, strict=True):
-                model["re_blur"] = check_reblurred(self.shelf, reader, job.target, each)
+            models = check_reblurred(self.shelf, reader, job.target, restored)
         record = {
             "command": "deblur",
             "focusfix": __version__,
@@ -182,8 +179,8 @@ class Deblurring:
 
     def _parts(
         self, stack: ExitStack, reader: "ImageReader", job: AlphaJob
-    ) -> tuple[list[RestoredPart], list[Record], int]:
-        """Make the parts of one image, the description of their models, and count the gaps."""
+    ) -> tuple[list[RestoredPart], int]:
+        """Make the parts of one image, and count the gaps."""
         channels = select_channels(reader.metadata, self.options.channel)
         choices = choose_models(reader, channels, self.model, self.console)
         second = None
@@ -194,7 +191,7 @@ class Deblurring:
         found = list(zip(choices, surveys, strict=True))
         tell_findings(reader, found, self.console)
         made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
-        return [each for each, _ in made], [model for _, model in made], surveys[0].n_gaps
+        return made, surveys[0].n_gaps
 
     def _survey(
         self, reader: "ImageReader", choice: Choice, second: SecondImage | None
@@ -215,7 +212,7 @@ class Deblurring:
         survey: "Survey",
         second: SecondImage | None,
         job: AlphaJob,
-    ) -> tuple[RestoredPart, Record]:
+    ) -> RestoredPart:
         from focusfix.engine.tiles import plan_tiles
         from focusfix.operations.images import choose_batch_size
 
@@ -233,8 +230,8 @@ class Deblurring:
             batch,
             () if second is None else (second.source(),),
         )
-        restored = RestoredPart(choice, bound.network, survey, part)
-        return restored, {**self._describe(choice, bound, part), **details}
+        description = {**self._describe(choice, bound, part), **details}
+        return RestoredPart(choice, bound.network, survey, part, description)
 
     def _bind(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.console import Console
+from focusfix.cli.misfits import card_misfits, window_misfits
 from focusfix.cli.options import ComputeOptions, Precision
 from focusfix.cli.restoration import middle_window
 from focusfix.errors import UsageError
@@ -149,7 +150,8 @@ def choose_models(
     """
     from focusfix.metrics.modality import guess_modality
 
-    looks = {channel: str(guess_modality(middle_window(reader, channel))) for channel in channels}
+    windows = {channel: middle_window(reader, channel) for channel in channels}
+    looks = {channel: str(guess_modality(window)) for channel, window in windows.items()}
     names: dict[str, list[int]] = {}
     for channel, look in looks.items():
         names.setdefault(look if wanted == AUTO else wanted, []).append(channel)
@@ -160,7 +162,12 @@ def choose_models(
         if wanted == AUTO:
             console.note(f"{reader.path}: {_describe(members, looks)}, using the model {name}")
     for choice in choices:
-        for warning in _misfits(choice, looks, reader.metadata.pixel_size_um):
+        its_looks = {channel: looks[channel] for channel in choice.channels}
+        size = reader.metadata.pixel_size_um
+        for warning in card_misfits(choice.path.stem, choice.header, its_looks, size):
+            console.warning(f"{reader.path}: {warning}")
+    for channel, window in windows.items():
+        for warning in window_misfits(window, channel, looks[channel]):
             console.warning(f"{reader.path}: {warning}")
     return choices
 
@@ -304,24 +311,3 @@ def _describe(channels: list[int], looks: dict[int, str]) -> str:
         return f"looks like {look}"
     numbers = ", ".join(str(channel) for channel in channels)
     return f"channel {numbers} looks like {look}"
-
-
-def _misfits(
-    choice: Choice, looks: dict[int, str], pixel_size_um: tuple[float, float] | None
-) -> list[str]:
-    name, header = choice.path.stem, choice.header
-    found = [
-        f"channel {channel} looks like {looks[channel]}, "
-        f"the model {name} was trained on {header.modality}"
-        for channel in choice.channels
-        if header.modality not in {"any", looks[channel]}
-    ]
-    if header.pixel_size_um and pixel_size_um:
-        low, high = header.pixel_size_um
-        size = max(pixel_size_um)
-        if not low / 1.5 <= size <= high * 1.5:
-            found.append(
-                f"its pixel size {size:g} um is far from the {low:g} to {high:g} um "
-                f"that the model {name} was trained on"
-            )
-    return found

@@ -1,8 +1,10 @@
 """The re-blur check: whether a deblurred image, blurred again, gives the image back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from focusfix.cli.misfits import blur_misfit
 from focusfix.cli.model_choice import Choice, ModelShelf
 from focusfix.cli.restoration import Part, middle_slice, planes_of_channels
 from focusfix.cli.second_image import grey
@@ -21,6 +23,10 @@ LEAST_SIZE_PX = 128
 """Side below which an image does not tell its blur."""
 
 
+LARGE_RESIDUAL = 0.2
+"""Residual over contrast above which a result hardly explains its image."""
+
+
 class RestoredPart(NamedTuple):
     """Planes of one image that one binding restores.
 
@@ -34,12 +40,15 @@ class RestoredPart(NamedTuple):
         Scales of the image.
     part : Part
         How it goes through the engine.
+    description : dict
+        Of the model and its parameters, for the sidecar.
     """
 
     choice: Choice
     network: "Restorer"
     survey: "Survey"
     part: Part
+    description: dict[str, Any]
 
 
 def load_reader(shelf: ModelShelf) -> "LatentLine":
@@ -57,42 +66,62 @@ def load_reader(shelf: ModelShelf) -> "LatentLine":
 
 
 def check_reblurred(
-    shelf: ModelShelf, image: "ImageReader", output: Path, restored: RestoredPart
-) -> dict[str, Any]:
+    shelf: ModelShelf, image: "ImageReader", output: Path, restored: Sequence[RestoredPart]
+) -> list[dict[str, Any]]:
     """Blur an output again by the blur of its input, and compare, channel by channel.
 
     Parameters
     ----------
     shelf : ModelShelf
-        Loads the weights that read blur, if they are installed.
+        Loads the weights that read blur, if they are installed, and warns of what was found.
     image : ImageReader
         The input, open.
     output : Path
         What was written.
-    restored : RestoredPart
+    restored : sequence of RestoredPart
         Whose channels are compared, in the middle of their middle plane.
 
     Returns
     -------
-    dict
-        Residuals in grey values and as shares of the contrast, or why there are none.
+    list of dict
+        Description of each part with ``re_blur``: the residuals, in grey values and as shares of
+        the contrast, and the blur that was read; or why there are none.
     """
     from focusfix.io.image import open_image
 
     if min(image.metadata.shape_yx) < LEAST_SIZE_PX:
-        return {"not_made": f"the image is less than {LEAST_SIZE_PX} pixels wide or high"}
+        reason = f"the image is less than {LEAST_SIZE_PX} pixels wide or high"
+        return [part.description | {"re_blur": {"not_made": reason}} for part in restored]
     try:
         reader = load_reader(shelf)
     except ModelError as error:
-        return {"not_made": error.cause}
-    flat = restored.survey.constant_channels
+        return [part.description | {"re_blur": {"not_made": error.cause}} for part in restored]
     with open_image(output) as result:
-        found = [
-            _check_channel(shelf, (image, result), restored, channel, reader)
-            for channel in restored.choice.channels
-            if channel not in flat
-        ]
-    return {"channels": found}
+        return [_check_part(shelf, (image, result), part, reader) for part in restored]
+
+
+def _check_part(
+    shelf: ModelShelf,
+    images: "tuple[ImageReader, ImageReader]",
+    restored: RestoredPart,
+    reader: "LatentLine",
+) -> dict[str, Any]:
+    choice, flat = restored.choice, restored.survey.constant_channels
+    found = [
+        _check_channel(shelf, images, restored, channel, reader)
+        for channel in choice.channels
+        if channel not in flat
+    ]
+    for check in found:
+        if check["residual_over_contrast"] > LARGE_RESIDUAL:
+            shelf.console.warning(
+                f"{images[0].path}: blurred again, channel {check['channel']} of the result "
+                f"differs from the image by {check['residual_over_contrast']:.0%} of its contrast"
+            )
+        told = blur_misfit(choice.path.stem, choice.header, check["blur_radius_px"])
+        if told is not None:
+            shelf.console.warning(f"{images[0].path}: channel {check['channel']}: {told}")
+    return restored.description | {"re_blur": {"channels": found}}
 
 
 def _check_channel(

@@ -28,8 +28,8 @@ def write_trust_map(
     image: "ImageReader",
     metadata: "ImageMetadata",
     restored: Sequence[RestoredPart],
-    target: Path,
-) -> dict[str, Any]:
+    target: Path | None,
+) -> dict[str, Any] | None:
     """Write the errors to expect of all planes of an image; zero where a plane is copied.
 
     Parameters
@@ -42,12 +42,12 @@ def write_trust_map(
         Of the deblurred image.
     restored : sequence of RestoredPart
         What is done to it.
-    target : Path
-        The map; replaced if it exists.
+    target : Path, optional
+        The map; replaced if it exists. None where none is wanted.
 
     Returns
     -------
-    dict
+    dict or None
         What the map shows, for the sidecar.
 
     Raises
@@ -59,6 +59,8 @@ def write_trust_map(
     """
     from focusfix.operations.images import ReaderSource
 
+    if target is None:
+        return None
     calibrations = [each.choice.header.trust for each in restored]
     fields = [each.fields for each in calibrations if each is not None]
     calibrated = len(fields) == len(restored)
@@ -186,6 +188,7 @@ def _map_metadata(metadata: "ImageMetadata", text: str) -> "ImageMetadata":
 
     dropped = {"min", "max", "Ranges", "LUTs", "colormap"}
     extras = {key: value for key, value in metadata.extras.items() if key not in dropped}
+    imagej = metadata.format == "imagej" and metadata.samples == 1
     return replace(
         metadata,
         dtype=np.dtype(np.float32),
@@ -193,5 +196,5 @@ def _map_metadata(metadata: "ImageMetadata", text: str) -> "ImageMetadata":
         display_ranges=None,
         photometric="rgb" if metadata.samples > 1 else "minisblack",
         description=text,
-        extras={**extras, "Info": text, "name": text},
+        extras={**extras, "Info" if imagej else "name": text},
     )

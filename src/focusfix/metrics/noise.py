@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 _NORMAL_QUARTILE = 0.6744897501960817
 _STENCIL_NORM = 6.0
+_BRIGHTNESS_CLASSES = 8
 LEAST_SIZE_PX = 3
 
 
@@ -40,22 +41,22 @@ def estimate_noise(plane: npt.NDArray[Any]) -> float:
     Immerkaer: Fast noise variance estimation, Computer Vision and Image Understanding 64, 1996
     (the stencil; there with the mean size).
     """
-    if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
-        raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
-    values = np.asarray(plane, dtype=np.float64)
-    differences = np.diff(np.diff(values, n=2, axis=0), n=2, axis=1)
-    return _smooth_median(np.abs(differences).ravel()) / (_NORMAL_QUARTILE * _STENCIL_NORM)
+    return _noise_of(_second_differences(plane).ravel())
 
 
-def rms_without_noise(plane: npt.NDArray[Any]) -> float:
+def rms_without_noise(plane: npt.NDArray[Any], brightness: npt.NDArray[Any] | None = None) -> float:
     r"""Return the root mean square of a plane without the part that is noise from pixel to pixel.
 
-    .. math:: \sqrt{\max\big(\operatorname{ms}(x) - \sigma(x)^2,\ 0\big)}
+    .. math:: \sqrt{\max\big(\operatorname{ms}(x) - \overline{\sigma^2},\ 0\big)}
 
     Parameters
     ----------
     plane : ndarray, shape (Y, X)
         A difference of two images, or an image less its mean; finite.
+    brightness : ndarray, shape (Y, X), optional
+        An image that says how bright each pixel is. The variance of the noise is then estimated
+        in eight classes of brightness and averaged: that of light grows with its intensity, and
+        the commonest brightness is mostly that of the background.
 
     Returns
     -------
@@ -65,10 +66,18 @@ def rms_without_noise(plane: npt.NDArray[Any]) -> float:
     Raises
     ------
     ValueError
-        If the plane is smaller than 3 x 3 pixels.
+        If the plane is smaller than 3 x 3 pixels, or the brightness has another shape.
     """
     power = float(np.mean(np.square(plane, dtype=np.float64)))
-    return math.sqrt(max(power - estimate_noise(plane) ** 2, 0.0))
+    if brightness is None:
+        return math.sqrt(max(power - estimate_noise(plane) ** 2, 0.0))
+    if brightness.shape != plane.shape:
+        raise ValueError(f"the shapes differ: {brightness.shape} and {plane.shape}")
+    differences = _second_differences(plane).ravel()
+    order = np.argsort(brightness[1:-1, 1:-1], axis=None, kind="stable")
+    classes = np.array_split(differences[order], min(_BRIGHTNESS_CLASSES, differences.size))
+    noise = sum(_noise_of(each) ** 2 * each.size for each in classes) / differences.size
+    return math.sqrt(max(power - noise, 0.0))
 
 
 def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[float, float]:
@@ -92,6 +101,17 @@ def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[floa
     (0.25, 0.5)
     """
     return float(np.mean(pixels <= 0)), float(np.mean(pixels >= data_range))
+
+
+def _second_differences(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
+        raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
+    values = np.asarray(plane, dtype=np.float64)
+    return np.asarray(np.diff(np.diff(values, n=2, axis=0), n=2, axis=1))
+
+
+def _noise_of(differences: npt.NDArray[np.float64]) -> float:
+    return _smooth_median(np.abs(differences)) / (_NORMAL_QUARTILE * _STENCIL_NORM)
 
 
 def _smooth_median(values: npt.NDArray[np.float64]) -> float:

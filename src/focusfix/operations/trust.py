@@ -141,7 +141,7 @@ def check_reblur(
     edge = min(int(_EDGE_RADII * radius) + 1, int(min(image.shape) * _MOST_EDGE_SHARE))
     inside = (slice(edge, -edge),) * 2
     return ReblurCheck(
-        residual=rms_without_noise((image - again)[inside]),
+        residual=rms_without_noise((image - again)[inside], brightness=again[inside]),
         contrast=rms_without_noise((image - image[inside].mean())[inside]),
         blur_radius_px=radius,
         blur_radius_error_px=error,
