@@ -24,10 +24,8 @@ from torch.nn import functional as F
 from focusfix.data.simulate import Blur, DefocusSimulator
 from focusfix.models.blur_ladder import BlurLadder
 from focusfix.models.blur_reading import FARTHEST_PX, KNOTS, BlurReading
+from focusfix.models.latent_line import HALF_OF_DISC
 from focusfix.models.local_wiener import LocalWiener
-
-HALF_OF_DISC = 2.2151
-"""Where the transfer of a disc, 2 J1(x) / x, is one half."""
 
 EPOCHS = 20
 BATCH = 256

@@ -94,7 +94,13 @@ def _search(
     shelf: ModelShelf, reader: "ImageReader", choice: Choice, survey: "Survey", end: BlurrierEnd
 ) -> "AlphaSearch":
     """Try alphas on the middle of the image, around what the model takes for best if it says so."""
-    from focusfix.operations.alpha import ALPHAS, alphas_around, search_alpha
+    from focusfix.operations.alpha import (
+        ALPHAS,
+        CONTRAST_SHARE,
+        CONTRAST_SHARE_OF_ESTIMATES,
+        alphas_around,
+        search_alpha,
+    )
     from focusfix.operations.bindings import bind_extrapolation, estimate_alpha, run_whole
 
     device = shelf.execution(choice).device
@@ -106,8 +112,11 @@ def _search(
         return run_whole(bind_extrapolation(network, alpha=alpha, psf=psf), images, device)
 
     estimate = estimate_alpha(network, images, psf, device)
-    alphas = ALPHAS if estimate is None else alphas_around(estimate)
-    return search_alpha(images[0], deblur, reblurring_psfs(end.optics), alphas)
+    psfs = reblurring_psfs(end.optics)
+    if estimate is None:
+        return search_alpha(images[0], deblur, psfs, ALPHAS, CONTRAST_SHARE)
+    alphas = alphas_around(estimate)
+    return search_alpha(images[0], deblur, psfs, alphas, CONTRAST_SHARE_OF_ESTIMATES)
 
 
 def reblurring_psfs(lens: "OpticsSettings") -> "list[np.ndarray]":

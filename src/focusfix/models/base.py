@@ -109,15 +109,43 @@ class LatentLineModel(Restorer):
         """Reconstruct images (N, 1, Y, X) from their own codes, with the blur they have."""
         return self.decode(self.encode(image))
 
-    def interpolate_images(
-        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
-    ) -> Tensor:
-        """Synthesise the image between two of one field.
+    def encode_ends(
+        self,
+        sharper: Tensor,
+        blurrier: Tensor,
+        psf: Tensor | None = None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        """Turn the two ends of a line into codes.
 
         Parameters
         ----------
         sharper, blurrier : Tensor, shape (N, 1, Y, X)
             The ends, on one intensity scale; Y and X are multiples of the stride.
+        psf : Tensor, shape (S, S), optional
+            The point-spread function that made the blurrier image out of the sharper one, if it
+            was made so. Models that know where blurring moves a code can use it.
+
+        Returns
+        -------
+        sharper, blurrier : Tensor, shape (N, K, Y', X')
+        """
+        codes = self.encode(torch.cat([sharper, blurrier]))
+        return codes[: len(sharper)], codes[len(sharper) :]
+
+    def interpolate_images(
+        self,
+        sharper: Tensor,
+        blurrier: Tensor,
+        *,
+        alpha: float | Tensor,
+        psf: Tensor | None = None,
+    ) -> Tensor:
+        """Synthesise the image between two of one field.
+
+        Parameters
+        ----------
+        sharper, blurrier, psf
+            The ends, as for :meth:`encode_ends`.
         alpha : float or Tensor, shape (N,)
             Weight of the sharper image; 0 to 1.
 
@@ -129,18 +157,23 @@ class LatentLineModel(Restorer):
         ----------
         Mazilu, Wang et al., CAIP 2023, eq. (1).
         """
-        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
+        codes = self.encode_ends(sharper, blurrier, psf)
         return self.decode(interpolate_latents(*codes, alpha=alpha))
 
     def extrapolate_images(
-        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+        self,
+        sharper: Tensor,
+        blurrier: Tensor,
+        *,
+        alpha: float | Tensor,
+        psf: Tensor | None = None,
     ) -> Tensor:
         """Deblur: continue the line through two images of one field to the focal plane.
 
         Parameters
         ----------
-        sharper, blurrier : Tensor, shape (N, 1, Y, X)
-            As for :meth:`interpolate_images`.
+        sharper, blurrier, psf
+            The ends, as for :meth:`encode_ends`.
         alpha : float or Tensor, shape (N,)
             Position of ``sharper`` between the unseen image in focus (1) and ``blurrier`` (0);
             0 < alpha <= 1.
@@ -153,7 +186,7 @@ class LatentLineModel(Restorer):
         ----------
         Mazilu, Wang et al., CAIP 2023, eq. (2).
         """
-        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
+        codes = self.encode_ends(sharper, blurrier, psf)
         return self.decode(extrapolate_latents(*codes, alpha=alpha))
 
 

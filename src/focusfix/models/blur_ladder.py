@@ -85,7 +85,7 @@ class BlurLadder(nn.Module):
 
 
 def rung_radii() -> Tensor:
-    """Space radii by a constant ratio; 0 first, the last one beyond 48 pixels."""
+    """Space radii by a constant ratio; 0 first, the last one beyond 36 pixels."""
     radii = [0.0, _FIRST_RADIUS_PX]
     while radii[-1] <= FARTHEST_PX:
         radii.append(radii[-1] * _RATIO)

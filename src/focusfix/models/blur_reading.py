@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from focusfix.models.reach import Span
 
-FARTHEST_PX = 48.0
+FARTHEST_PX = 36.0
 """Blur radii are told up to this one; pixels."""
 
-KNOTS = 17
+KNOTS = 13
 _UNIT_PX = 10.0
 _AROUND = 3
 _SMALLEST_SPREAD_PX = 0.1
@@ -33,8 +33,8 @@ class BlurReading(nn.Module):
 
     Attributes
     ----------
-    calibration : Tensor, shape (17,)
-        What readings of 0, 3, 6, ... 48 pixels stand for; ascending; pixels.
+    calibration : Tensor, shape (13,)
+        What readings of 0, 3, 6, ... 36 pixels stand for; ascending; pixels.
     """
 
     calibration: Tensor
@@ -56,7 +56,7 @@ class BlurReading(nn.Module):
         Returns
         -------
         radius_px : Tensor, shape (N, 1, Y, X)
-            Of the disc whose transfer falls to one half where that of the blur does; 0 to 48.
+            Of the disc whose transfer falls to one half where that of the blur does; 0 to 36.
         spread_px : Tensor, shape (N, 1, Y, X)
             Expected absolute error of a single neighbourhood, averaged like the radii.
         """

@@ -24,6 +24,8 @@ class PairExtrapolation(Restorer):
     alpha : float
         Position of the sharper image between the image in focus (1) and the blurrier one (0);
         0 < alpha <= 1.
+    psf : Tensor, shape (S, S), optional
+        What made the blurrier image out of the sharper one, if it was made so.
 
     Raises
     ------
@@ -35,13 +37,18 @@ class PairExtrapolation(Restorer):
     Mazilu, Wang et al., CAIP 2023, eq. (2).
     """
 
-    def __init__(self, network: LatentLineModel, *, alpha: float) -> None:
+    psf: Tensor | None
+
+    def __init__(
+        self, network: LatentLineModel, *, alpha: float, psf: Tensor | None = None
+    ) -> None:
         if not 0 < alpha <= 1:
             msg = f"alpha must be in (0, 1], got {alpha:g}"
             raise ValueError(msg)
         super().__init__()
         self.network = network
         self.alpha = alpha
+        self.register_buffer("psf", psf)
         self.hyperparameters = {"alpha": alpha}
 
     @property
@@ -51,7 +58,8 @@ class PairExtrapolation(Restorer):
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn pairs (N, 2, Y, X) into images in focus (N, 1, Y, X)."""
-        return self.network.extrapolate_images(image[:, :1], image[:, 1:], alpha=self.alpha)
+        ends = image[:, :1], image[:, 1:]
+        return self.network.extrapolate_images(*ends, alpha=self.alpha, psf=self.psf)
 
 
 class PairInterpolation(Restorer):
@@ -63,6 +71,8 @@ class PairInterpolation(Restorer):
         With its weights.
     alpha : float
         Weight of the sharper image; 0 to 1.
+    psf : Tensor, shape (S, S), optional
+        What made the blurrier image out of the sharper one, if it was made so.
 
     Raises
     ------
@@ -74,13 +84,18 @@ class PairInterpolation(Restorer):
     Mazilu, Wang et al., CAIP 2023, eq. (1).
     """
 
-    def __init__(self, network: LatentLineModel, *, alpha: float) -> None:
+    psf: Tensor | None
+
+    def __init__(
+        self, network: LatentLineModel, *, alpha: float, psf: Tensor | None = None
+    ) -> None:
         if not 0 <= alpha <= 1:
             msg = f"alpha must be in [0, 1], got {alpha:g}"
             raise ValueError(msg)
         super().__init__()
         self.network = network
         self.alpha = alpha
+        self.register_buffer("psf", psf)
         self.hyperparameters = {"alpha": alpha}
 
     @property
@@ -90,7 +105,8 @@ class PairInterpolation(Restorer):
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn pairs (N, 2, Y, X) into the images between (N, 1, Y, X)."""
-        return self.network.interpolate_images(image[:, :1], image[:, 1:], alpha=self.alpha)
+        ends = image[:, :1], image[:, 1:]
+        return self.network.interpolate_images(*ends, alpha=self.alpha, psf=self.psf)
 
 
 class ChosenImage(Restorer):

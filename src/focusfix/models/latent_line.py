@@ -29,13 +29,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.latent.line import extrapolate_latents, interpolate_latents
+from focusfix.latent.line import interpolate_latents
 from focusfix.models.base import LatentLineModel, check_image, check_integer
 from focusfix.models.blur_ladder import BlurLadder
 from focusfix.models.blur_reading import FARTHEST_PX, KNOTS, BlurReading, interpolate_knots
 from focusfix.models.reach import Span, farthest_reach, join
 from focusfix.models.wiener_unet import WienerUNet
 
+HALF_OF_DISC = 2.2151
+"""Where the transfer of a disc, 2 J1(x) / x, is one half."""
+
+_FREQUENCIES = 4096
 LEAST_SHARPNESS = 0.02
 """Sharpness that codes of the blurriest images have; keeps their content readable."""
 
@@ -56,8 +60,8 @@ class LatentLine(LatentLineModel):
 
     Attributes
     ----------
-    spacing : Tensor, shape (17,)
-        The function psi at blur radii of 0, 3, 6, ... 48 pixels; ascending, 0 to 48.
+    spacing : Tensor, shape (13,)
+        The function psi at blur radii of 0, 3, 6, ... 36 pixels; ascending, 0 to 36.
     """
 
     spacing: Tensor
@@ -152,10 +156,14 @@ class LatentLine(LatentLineModel):
         check_image(code, channels=2, stride_px=1)
         weight, weighed = code.chunk(2, dim=1)
         content = weighed / (self.content_share * weight.clamp_min(LEAST_SHARPNESS))
-        place = FARTHEST_PX * (1 - weight.clamp(0, 1))
-        knots = torch.linspace(0, FARTHEST_PX, KNOTS).to(self.spacing)
-        blurred: Tensor = self.ladder(content, interpolate_knots(place, self.spacing, knots))
+        blurred: Tensor = self.ladder(content, self.radius_of(weight))
         return blurred
+
+    def radius_of(self, sharpness: Tensor) -> Tensor:
+        """Turn sharpness into the blur radius that it stands for, pixels; any shape."""
+        knots = torch.linspace(0, FARTHEST_PX, KNOTS).to(self.spacing)
+        place = FARTHEST_PX * (1 - sharpness.clamp(0, 1))
+        return interpolate_knots(place, self.spacing, knots)
 
     def sharpness_of(self, radius_px: Tensor) -> Tensor:
         """Turn blur radii into sharpness, 0.02 to 1; any shape."""
@@ -163,22 +171,36 @@ class LatentLine(LatentLineModel):
         place = interpolate_knots(radius_px, knots, self.spacing)
         return (1 - place / FARTHEST_PX).clamp_min(LEAST_SHARPNESS)
 
+    def encode_ends(
+        self, sharper: Tensor, blurrier: Tensor, psf: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        r"""Turn the two ends of a line into codes; see base.
+
+        A copy that was blurred on purpose has the content of the image, and its blur is known to
+        be :math:`\sqrt{r^2 + r_h^2}` with the radius of the PSF. It is not read: blurred noise
+        looks like structure.
+        """
+        if psf is None:
+            return super().encode_ends(sharper, blurrier)
+        code = self.encode(sharper)
+        weight = code[:, :1]
+        radius = torch.hypot(self.radius_of(weight), half_contrast_radius_px(psf).to(weight))
+        return code, code * (self.sharpness_of(radius) / weight)
+
     def interpolate_images(
-        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
+        self,
+        sharper: Tensor,
+        blurrier: Tensor,
+        *,
+        alpha: float | Tensor,
+        psf: Tensor | None = None,
     ) -> Tensor:
         """Synthesise the image between two of one field, with the residuals of both; see base."""
-        images = torch.cat([sharper, blurrier])
-        codes = self.encode(images)
-        residuals = (images - self.decode(codes)).chunk(2)
-        mixed = self.decode(interpolate_latents(*codes.chunk(2), alpha=alpha))
+        codes = self.encode_ends(sharper, blurrier, psf)
+        images = (sharper, blurrier)
+        residuals = (image - self.decode(code) for image, code in zip(images, codes, strict=True))
+        mixed = self.decode(interpolate_latents(*codes, alpha=alpha))
         return mixed + interpolate_latents(*residuals, alpha=alpha)
-
-    def extrapolate_images(
-        self, sharper: Tensor, blurrier: Tensor, *, alpha: float | Tensor
-    ) -> Tensor:
-        """Continue the line through two images of one field to the focal plane; see base."""
-        codes = self.encode(torch.cat([sharper, blurrier])).chunk(2)
-        return self.decode(extrapolate_latents(*codes, alpha=alpha))
 
     def read_blur(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Tell how far out of focus each neighbourhood is.
@@ -225,14 +247,14 @@ class LatentLine(LatentLineModel):
         times = float(self.content.footprint.stride_px)
         return F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
 
-    def best_alpha(self, sharper: Tensor, blurrier: Tensor) -> float:
+    def best_alpha(self, sharper: Tensor, blurrier: Tensor, psf: Tensor | None = None) -> float:
         r"""Tell the alpha at which extrapolation ends in focus, where sharpness is 1.
 
         .. math:: \alpha = \frac{w_b - w_c}{1 - w_c}
 
         Parameters
         ----------
-        sharper, blurrier : Tensor, shape (N, 1, Y, X)
+        sharper, blurrier, psf
             As for :meth:`extrapolate_images`.
 
         Returns
@@ -241,9 +263,31 @@ class LatentLine(LatentLineModel):
             In (0, 1]; 0.02 at least. 1 where the sharper image is in focus already, or is not
             the sharper one.
         """
-        radii = [self.read_blur(image)[0] for image in (sharper, blurrier)]
-        weights = [float(self.sharpness_of(radius).mean()) for radius in radii]
-        if weights[0] <= weights[1]:
+        codes = self.encode_ends(sharper, blurrier, psf)
+        first, second = (float(code[:, :1].mean()) for code in codes)
+        if first <= second:
             return 1.0
-        alpha = (weights[0] - weights[1]) / (1 - weights[1])
-        return min(max(alpha, LEAST_SHARPNESS), 1.0)
+        return min(max((first - second) / (1 - second), LEAST_SHARPNESS), 1.0)
+
+
+def half_contrast_radius_px(psf: Tensor) -> Tensor:
+    r"""Measure a PSF by the disc whose transfer falls to one half at the same frequency.
+
+    Parameters
+    ----------
+    psf : Tensor, shape (S, S)
+        Round; sums to one.
+
+    Returns
+    -------
+    Tensor, shape ()
+        Pixels; 0 for a PSF that keeps more than half the contrast of the finest detail.
+    """
+    line = psf.double().sum(dim=0)
+    places = torch.arange(len(line), device=line.device) - len(line) // 2
+    frequencies = torch.arange(1, _FREQUENCIES + 1, device=line.device) / (2 * _FREQUENCIES)
+    transfer = torch.cos(2 * torch.pi * frequencies[:, None].double() * places) @ line
+    below = torch.nonzero(transfer < 0.5)
+    if not len(below):
+        return line.new_zeros(())
+    return HALF_OF_DISC / (2 * torch.pi * frequencies[below[0, 0]])

@@ -9,7 +9,8 @@ the smallest residual over defocus kernels :math:`h_r` of the lens,
 
 with :math:`b` the image and :math:`\sigma(d)` the part of a difference that is noise from pixel to
 pixel, which nothing can explain. The sharpest result wins among those that stay within 2 % of the
-contrast of the image (its standard deviation without noise). What was added must moreover be
+contrast of the image (its standard deviation without noise), or within 10 % where a model says
+itself where focus is and the search only looks around that. What was added must moreover be
 detail rather than noise: the variance of noise may not grow by more than half the mean square of
 the change. Sharpness does not depend on contrast (:mod:`focusfix.metrics.focus`). If nothing
 qualifies the image stays as it is, which is alpha 1.
@@ -40,6 +41,11 @@ AROUND = (1.4, 1.2, 1.0, 0.85, 0.7)
 """Factors of the alphas that are tried around a model's own estimate."""
 
 CONTRAST_SHARE = 0.02
+"""Part of the contrast that a result may leave unexplained."""
+
+CONTRAST_SHARE_OF_ESTIMATES = 0.1
+"""The same around the estimate of a model that knows where focus is, whatever the lens."""
+
 MOST_NOISE_SHARE = 0.5
 IN_FOCUS = 0.97
 """Estimate of a model from which on an image counts as being in focus already."""
@@ -47,7 +53,8 @@ IN_FOCUS = 0.97
 LEAST_GAIN = 1.01
 """Sharpness of a result over that of the image below which nothing was gained."""
 
-RADII_PX = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0)
+RADII_PX = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0,
+            18.0, 22.0, 27.0, 33.0)  # fmt: skip
 """Blur discs of the kernels that re-blur results; pixels."""
 
 
@@ -99,6 +106,7 @@ def search_alpha(
     deblur: Callable[[float], Plane],
     psfs: Sequence[npt.NDArray[np.float32]],
     alphas: Sequence[float] = ALPHAS,
+    contrast_share: float = CONTRAST_SHARE,
 ) -> AlphaSearch:
     """Try alphas on one window and choose the boldest that still explains the image.
 
@@ -113,6 +121,8 @@ def search_alpha(
         the image are left out.
     alphas : sequence of float
         What to try.
+    contrast_share : float
+        Part of the contrast of the image that a result may leave unexplained.
 
     Returns
     -------
@@ -134,7 +144,7 @@ def search_alpha(
         residual = _residual(image, result, transfers, inside)
         share = _noise_share(image[inside], result[inside])
         trials.append(AlphaTrial(alpha, gain, residual, share))
-    return choose_trial(trials, _tolerance(image[inside]))
+    return choose_trial(trials, contrast_share * _contrast(image[inside]))
 
 
 def choose_trial(trials: Sequence[AlphaTrial], tolerance: float) -> AlphaSearch:
@@ -188,10 +198,9 @@ def alphas_around(estimate: float) -> tuple[float, ...]:
     return tuple(sorted({round(alpha, 6) for alpha in tried}, reverse=True))
 
 
-def _tolerance(image: Plane) -> float:
+def _contrast(image: Plane) -> float:
     noise = estimate_noise(image)
-    contrast = math.sqrt(max(float(image.var(dtype=np.float64)) - noise**2, 0.0))
-    return CONTRAST_SHARE * contrast
+    return math.sqrt(max(float(image.var(dtype=np.float64)) - noise**2, 0.0))
 
 
 def _noise_share(image: Plane, result: Plane) -> float:

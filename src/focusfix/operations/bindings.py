@@ -135,7 +135,7 @@ def bind_extrapolation(
 
     if alpha == 1:
         return ChosenImage(0)
-    return _with_copy(PairExtrapolation(network, alpha=alpha), psf)
+    return _with_copy(PairExtrapolation(network, alpha=alpha, psf=_tensor(psf)), psf)
 
 
 def bind_interpolation(
@@ -166,8 +166,9 @@ def bind_interpolation(
 
     if alpha == 1:
         return ChosenImage(0)
-    pair = PairInterpolation(network, alpha=alpha) if alpha else ChosenImage(1)
-    return _with_copy(pair, psf)
+    if not alpha:
+        return _with_copy(ChosenImage(1), psf)
+    return _with_copy(PairInterpolation(network, alpha=alpha, psf=_tensor(psf)), psf)
 
 
 def bind_focus(network: "DisentangledModel", *, focus_code: "Tensor | None" = None) -> "Restorer":
@@ -318,7 +319,7 @@ def estimate_alpha(
     Parameters
     ----------
     network : LatentLineModel
-        One with a method ``best_alpha(sharper, blurrier) -> float`` has an opinion.
+        One with a method ``best_alpha(sharper, blurrier, psf) -> float`` has an opinion.
     images : ndarray of float32, shape (1 or 2, Y, X)
         The sharper image, and the blurrier one unless ``psf`` makes it.
     psf : ndarray of float32, shape (S, S), S odd, optional
@@ -342,9 +343,16 @@ def estimate_alpha(
     with torch.inference_mode():
         ends = torch.from_numpy(images)[:, None].to(device.name)
         blurrier = ends[1:]
-        if psf is not None:
-            blurrier = blur_image(ends[:1], torch.from_numpy(psf)[None, None].to(device.name))
-        return float(ask(ends[:1], blurrier))
+        if psf is None:
+            return float(ask(ends[:1], blurrier))
+        kernel = torch.from_numpy(psf).to(device.name)
+        return float(ask(ends[:1], blur_image(ends[:1], kernel[None, None]), kernel))
+
+
+def _tensor(psf: "Plane | None") -> "Tensor | None":
+    import torch
+
+    return None if psf is None else torch.from_numpy(psf)
 
 
 def _with_copy(pair: "Restorer", psf: "Plane | None") -> "Restorer":

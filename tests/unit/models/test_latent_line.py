@@ -6,7 +6,7 @@ from torch import Tensor
 
 from focusfix.models.blur_ladder import BlurLadder, rung_radii
 from focusfix.models.blur_reading import FARTHEST_PX, BlurReading
-from focusfix.models.latent_line import LatentLine
+from focusfix.models.latent_line import LatentLine, half_contrast_radius_px
 
 TINY = {"widths": [4, 6], "rank": 2, "hidden": 6, "window_px": 12, "support_px": 24}
 
@@ -56,7 +56,7 @@ def test_alphas_of_a_batch_are_its_own(network, images) -> None:
 
 
 def test_code_is_sharpness_and_weighed_content(network, images) -> None:
-    set_reading(network, {0: 12.0})
+    set_reading(network, {0: 9.0})
     with torch.inference_mode():
         code = network.encode(images[0])
         content = network.content(images[0])
@@ -66,7 +66,7 @@ def test_code_is_sharpness_and_weighed_content(network, images) -> None:
 
 
 def test_extrapolation_to_focus_is_content_weighed_by_sharpness(network, images) -> None:
-    set_reading(network, {0: 12.0, 1: 36.0})  # sharpness 3/4 and 1/4: in focus at alpha 2/3
+    set_reading(network, {0: 9.0, 1: 27.0})  # sharpness 3/4 and 1/4: in focus at alpha 2/3
     with torch.inference_mode():
         restored = network.extrapolate_images(*images, alpha=2 / 3)
         contents = [network.content(image) for image in images]
@@ -75,15 +75,42 @@ def test_extrapolation_to_focus_is_content_weighed_by_sharpness(network, images)
 
 
 def test_best_alpha_ends_in_focus(network, images) -> None:
-    readings = iter([12.0, 36.0])
-    network.read_blur = lambda image: (torch.full((1, 1, 2, 2), next(readings)), image)  # type: ignore[method-assign]
-    assert network.best_alpha(*images) == pytest.approx(2 / 3)
+    set_reading(network, {0: 9.0, 1: 27.0})
+    with torch.inference_mode():
+        assert network.best_alpha(*images) == pytest.approx(2 / 3)
 
 
 def test_best_alpha_leaves_images_alone_that_are_not_the_sharper_ones(network, images) -> None:
-    readings = iter([36.0, 12.0])
-    network.read_blur = lambda image: (torch.full((1, 1, 2, 2), next(readings)), image)  # type: ignore[method-assign]
-    assert network.best_alpha(*images) == 1.0
+    set_reading(network, {0: 27.0, 1: 9.0})
+    with torch.inference_mode():
+        assert network.best_alpha(*images) == 1.0
+
+
+def disc(radius: float, side: int = 41) -> Tensor:
+    axis = torch.arange(side * 8) / 8 + 1 / 16 - side / 2
+    inside = (torch.hypot(axis[:, None], axis[None, :]) <= radius).float()
+    pixels = torch.nn.functional.avg_pool2d(inside[None, None], 8)[0, 0]
+    return pixels / pixels.sum()
+
+
+@pytest.mark.parametrize("radius", [3.0, 9.5, 17.0])
+def test_radius_of_a_disc_is_its_radius(radius: float) -> None:
+    assert float(half_contrast_radius_px(disc(radius))) == pytest.approx(radius, rel=0.03)
+
+
+def test_a_point_has_no_radius() -> None:
+    assert float(half_contrast_radius_px(torch.ones(1, 1))) == 0
+
+
+def test_code_of_a_copy_that_was_blurred_on_purpose_is_known(network, images) -> None:
+    set_reading(network, {0: 9.0})
+    with torch.inference_mode():
+        sharper, copy = network.encode_ends(*images, disc(12.0))
+        restored = network.extrapolate_images(*images, alpha=0.4, psf=disc(12.0))
+        content = network.content(images[0])
+    torch.testing.assert_close(copy[:, 1:] / copy[:, :1], sharper[:, 1:] / sharper[:, :1])
+    assert float(copy[:, :1].mean()) == pytest.approx(1 - 15 / 36, abs=0.01)
+    torch.testing.assert_close(restored, content, rtol=0, atol=0.02)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5])
@@ -140,19 +167,19 @@ def test_readings_that_are_sure_count_for_more() -> None:
 
 
 def test_spacing_is_undone_on_decoding(network, images) -> None:
-    network.spacing.copy_(48 * (torch.linspace(0, 1, 17) ** 0.5))
-    set_reading(network, {0: 12.0})
+    network.spacing.copy_(36 * (torch.linspace(0, 1, 13) ** 0.5))
+    set_reading(network, {0: 9.0})
     with torch.inference_mode():
         code = network.encode(images[0])
         decoded, content = network.decode(code), network.content(images[0])
-        expected = network.ladder(content, torch.full_like(content, 12.0))
+        expected = network.ladder(content, torch.full_like(content, 9.0))
     torch.testing.assert_close(code[:, :1], torch.full_like(code[:, :1], 0.5))
     torch.testing.assert_close(decoded, expected, rtol=0, atol=1e-4)
 
 
 def test_calibration_is_piecewise_linear() -> None:
     reading = BlurReading(4, 3)
-    knots = torch.linspace(0, FARTHEST_PX, 17)
+    knots = torch.linspace(0, FARTHEST_PX, 13)
     torch.testing.assert_close(reading.calibrated(knots[:-1] + 1), knots[:-1] + 1)
     reading.calibration.copy_(2 * knots)
     torch.testing.assert_close(reading.calibrated(torch.tensor([4.5])), torch.tensor([9.0]))

@@ -172,8 +172,8 @@ def test_models_may_have_an_opinion_on_alpha(line, monkeypatch) -> None:
     assert estimate_alpha(line, pair(), None, CPU) is None
     seen = []
 
-    def best_alpha(sharper: Tensor, blurrier: Tensor) -> float:
-        seen.append((sharper, blurrier))
+    def best_alpha(sharper: Tensor, blurrier: Tensor, psf: Tensor | None = None) -> float:
+        seen.append((sharper, blurrier, psf))
         return 0.3
 
     monkeypatch.setattr(line, "best_alpha", best_alpha, raising=False)
