@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.metrics.defocus import um_per_radius_px
+
 RADIUS_PX = 6.0
 ERROR_PX = 10 * math.log(2) + 0.1  # softplus of a bias of zero
 PIXEL_UM = 0.25
-UM_PER_PX = PIXEL_UM / math.tan(math.asin(0.5))
+UM_PER_PX = um_per_radius_px(PIXEL_UM, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def weights(tmp_path_factory):
         network.reading.second.weight.zero_()
         network.reading.second.bias.zero_()
         network.reading.calibration.fill_(RADIUS_PX)
-    path = tmp_path_factory.mktemp("blur") / "line.safetensors"
+    path = tmp_path_factory.mktemp("blur") / "a-line.safetensors"
     header = CheckpointHeader(
         model="latent-line",
         hyperparameters=network.hyperparameters,
@@ -70,7 +72,7 @@ def test_distance_of_a_planted_radius(run_cli, save_image, weights):
     assert plane["dz_abs_um"] == pytest.approx(RADIUS_PX * UM_PER_PX, rel=1e-4)
     assert plane["dz_abs_error_um"] == pytest.approx(ERROR_PX * UM_PER_PX, rel=1e-4)
     done = run_cli(*command)
-    assert done.err == "blur is read with the model line\n"
+    assert done.err == "blur is read with the model a-line\n"
     assert "|dz| (um)" in done.out
     assert f"{RADIUS_PX * UM_PER_PX:.2f}" in done.out.split()
     rows = list(csv.DictReader(run_cli(*command, "--format", "csv").out.splitlines()))
@@ -80,7 +82,7 @@ def test_distance_of_a_planted_radius(run_cli, save_image, weights):
 def test_medium_and_pixel_size_of_the_user(run_cli, save_image, weights):
     options = ("--refractive-index", 1.33, "--pixel-size-um", 0.5, "--blur-model", weights)
     done = run_cli("score", save_image(), *ASKED, *options, "--format", "json")
-    expected = RADIUS_PX * 0.5 / math.tan(math.asin(0.5 / 1.33))
+    expected = RADIUS_PX * um_per_radius_px(0.5, 0.5, 1.33)
     plane = json.loads(done.out)["planes"][0]
     assert plane["dz_abs_um"] == pytest.approx(expected, rel=1e-4)
 
@@ -136,7 +138,7 @@ def test_one_grey_value_has_no_distance(run_cli, weights, tmp_path):
 
 def test_weights_are_chosen_by_the_image(run_cli, save_image, weights, monkeypatch, tmp_path):
     monkeypatch.setenv("FOCUSFIX_MODEL_PATH", str(weights.parent))
-    assert "with the model line" in run_cli("score", save_image(), *ASKED).err
+    assert "with the model a-line" in run_cli("score", save_image(), *ASKED).err
     pixels = 60000 - 10 * tifffile.imread(save_image())
     scale = {"resolution": (4, 4), "metadata": {"unit": "um"}}
     tifffile.imwrite(tmp_path / "bright.tif", pixels.astype(np.uint16), imagej=True, **scale)

@@ -2,9 +2,15 @@ r"""Distance from focus, from the radius to which points are blurred.
 
 A lens of numerical aperture NA in a medium of refractive index n lets rays of up to
 :math:`\theta = \arcsin(NA / n)` pass, so that a point at the distance :math:`\Delta z` from focus
-becomes a disc of the radius
+becomes a spot of the radius :math:`|\Delta z| \tan\theta`. Rays that fill the aperture evenly do
+not fill the spot evenly: it is brighter in the middle, and blurs like an even disc of the radius
 
-.. math:: r = |\Delta z| \tan\theta .
+.. math:: r = \kappa\, |\Delta z| \tan\theta, \qquad
+          \int_0^1 2\rho\, J_0\!\Big(\frac{x_{1/2}}{\kappa}
+          \frac{\tan\arcsin(\rho \sin\theta)}{\tan\theta}\Big)\, d\rho = \frac{1}{2},
+
+where :math:`x_{1/2} = 2.215` is where the transfer :math:`2 J_1(x) / x` of an even disc falls to
+one half. The factor is 0.98 for :math:`NA / n = 0.3`, 0.94 for 0.5 and 0.84 for 0.75.
 
 The sign is not known from one plane. The geometry holds well outside the depth of field; within
 it, diffraction blurs a point in focus, too.
@@ -15,6 +21,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+_DISC_HALF = 2.2150894
+"""Where the transfer of an even disc, 2 J1(x) / x, is one half."""
+
+_RINGS = 1024
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -34,6 +45,9 @@ class BlurReader(Protocol):
 
     def radius_px(self, image: FloatMap) -> tuple[FloatMap, FloatMap]:
         """Read the blur radius of every neighbourhood, and its expected error.
+
+        The radius is that of the even disc whose transfer falls to one half where that of the blur
+        does.
 
         Parameters
         ----------
@@ -68,7 +82,7 @@ class Distance(NamedTuple):
 def um_per_radius_px(
     pixel_size_um: float, numerical_aperture: float, refractive_index: float = 1.0
 ) -> float:
-    r"""Return the distance from focus at which points are blurred to a disc of one pixel's radius.
+    r"""Return the distance from focus at which points are blurred like a disc of a pixel's radius.
 
     Parameters
     ----------
@@ -82,7 +96,7 @@ def um_per_radius_px(
     Returns
     -------
     float
-        :math:`p / \tan\arcsin(NA / n)`; micrometres.
+        :math:`p / (\kappa \tan\arcsin(NA / n))`; micrometres.
 
     Raises
     ------
@@ -91,8 +105,8 @@ def um_per_radius_px(
 
     Examples
     --------
-    >>> round(um_per_radius_px(0.5, 0.6), 4)
-    0.6667
+    >>> round(um_per_radius_px(0.5, 0.6), 2)
+    0.73
     """
     if not 0 < numerical_aperture < refractive_index:
         msg = (
@@ -102,7 +116,31 @@ def um_per_radius_px(
         raise ValueError(msg)
     if not 0 < pixel_size_um < math.inf:
         raise ValueError(f"the pixel size must be positive, not {pixel_size_um:g}")
-    return pixel_size_um / math.tan(math.asin(numerical_aperture / refractive_index))
+    sine = numerical_aperture / refractive_index
+    return pixel_size_um / (even_disc_share(sine) * math.tan(math.asin(sine)))
+
+
+def even_disc_share(sine: float) -> float:
+    r"""Compare the spot of a lens with the even disc that blurs alike.
+
+    Parameters
+    ----------
+    sine : float
+        Of the widest rays, NA / n; 0 < sine < 1.
+
+    Returns
+    -------
+    float
+        Radius of the disc over that of the spot, :math:`\kappa`; 1 for narrow apertures, less for
+        wide ones.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import j0
+
+    rho = np.sqrt((np.arange(_RINGS) + 0.5) / _RINGS)  # rings of equal area
+    landing = np.tan(np.arcsin(sine * rho)) / math.tan(math.asin(sine))
+    half = brentq(lambda x: float(j0(x * landing).mean()) - 0.5, 1.0, 40.0)
+    return float(_DISC_HALF / half)
 
 
 def typical_distance(distance_um: FloatMap, error_um: FloatMap) -> Distance:

@@ -2,26 +2,47 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import j1
 
-from focusfix.metrics.defocus import typical_distance, um_per_radius_px
-from focusfix.optics import OpticsSettings, blur_radius_px
+from focusfix.metrics.defocus import even_disc_share, typical_distance, um_per_radius_px
+from focusfix.optics import OpticsSettings, blur_radius_px, defocus_psf
 
 
 @pytest.mark.parametrize(
     ("aperture", "index", "pixel_um"),
     [(0.5, 1.0, 0.65), (0.75, 1.0, 0.325), (1.2, 1.33, 0.1), (1.4, 1.515, 0.065)],
 )
-def test_the_radius_of_a_planted_distance_gives_it_back(aperture, index, pixel_um):
+def test_the_blur_of_a_planted_distance_gives_it_back(aperture, index, pixel_um):
+    """Far from focus, the disc is fitted to the transfer of the spread function itself."""
     lens = OpticsSettings(
         numerical_aperture=aperture,
         wavelength_um=0.5,
         pixel_size_um=pixel_um,
         refractive_index=index,
     )
-    for dz_um in (-30.0, 2.0, 17.0):
-        radius = blur_radius_px(lens, dz_um)
-        distance = radius * um_per_radius_px(pixel_um, aperture, index)
-        assert distance == pytest.approx(abs(dz_um))
+    dz_um = 40 / blur_radius_px(lens, 1.0)
+    radius = radius_of_half_transfer(defocus_psf(lens, dz_um))
+    close = 0.02 if aperture < 1 else 0.07  # the spread function leaves out some of the rim
+    distance = radius * um_per_radius_px(pixel_um, aperture, index)
+    assert distance == pytest.approx(dz_um, rel=close)
+
+
+def radius_of_half_transfer(psf: np.ndarray) -> float:
+    """Find the even disc whose transfer falls to one half where that of a spread function does."""
+    line, size = psf.sum(axis=0), 8192
+    transfer = np.abs(np.fft.rfft(line, size)) / line.sum()
+    after = int(np.argmax(transfer < 0.5))
+    before = transfer[after - 1]
+    frequency = (after - 1 + (before - 0.5) / (before - transfer[after])) / size
+    x = np.linspace(2, 2.5, 100_001)
+    half = x[np.argmin(np.abs(2 * j1(x) / x - 0.5))]
+    return half / (2 * math.pi * frequency)
+
+
+def test_narrow_apertures_make_even_discs():
+    assert even_disc_share(0.01) == pytest.approx(1, abs=1e-3)
+    shares = [even_disc_share(sine) for sine in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    assert shares == sorted(shares, reverse=True)
 
 
 @pytest.mark.parametrize(
