@@ -15,7 +15,9 @@ from focusfix.training.settings import NOTHING, RunSettings, StartWeights
 FINE_TUNING_RATE = 3e-4
 """Learning rate of runs that start from weights, unless the user gives another."""
 
-_FITTED_BEFORE = frozenset({"wiener-unet"})
+_FITTED_BEFORE = {"latent-line": ("latent-line",), "wiener-unet": ("fluorescence", "brightfield")}
+"""Weights that ship for networks with a part that gradient descent leaves as it is."""
+
 _OR_NOTHING = f"--start-from {NOTHING} starts from random weights."
 _BRING_BACK = "Bring the file back that the run is to start from, or start a new run."
 
@@ -54,9 +56,8 @@ def default_start(model: str, modality: Modality) -> str:
         The name of weights that ship, for a network with a part that gradient descent leaves as
         it is; otherwise "nothing".
     """
-    if model not in _FITTED_BEFORE:
-        return NOTHING
-    return "brightfield" if modality == "brightfield" else "fluorescence"
+    names = _FITTED_BEFORE.get(model, (NOTHING,))
+    return names[-1] if modality == "brightfield" else names[0]
 
 
 def read_start(name_or_path: str) -> Start:

@@ -74,6 +74,7 @@ def make_run(tmp_path, weights, drawn_data, cpu, make_settings):
         ("wiener-unet", "fluorescence", "fluorescence"),
         ("wiener-unet", "brightfield", "brightfield"),
         ("wiener-unet", "any", "fluorescence"),
+        ("latent-line", "brightfield", "latent-line"),
         ("multilevel-unet", "fluorescence", "nothing"),
     ],
 )
