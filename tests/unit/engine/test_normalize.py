@@ -1,10 +1,16 @@
 """Scales of intensities with known percentiles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from focusfix.engine.normalize import IntensityScale, fit_intensity_scale
+from focusfix.engine.normalize import ChangeScale, IntensityScale, fit_intensity_scale
+from focusfix.engine.source import ArraySource
+from focusfix.engine.stream import restore
+from focusfix.engine.tiles import plan_tiles
 from focusfix.errors import InputError
+from focusfix.footprint import Footprint
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "u4", "f4", "f8"])
@@ -91,3 +97,24 @@ def test_half_precision_saturates_at_its_largest_number() -> None:
     )
     assert changed.tolist() == [65504, 2]
     assert n_clipped == 1
+
+
+def test_a_change_alone_is_written_in_grey_values() -> None:
+    scale = ChangeScale.of(IntensityScale(offset=100.0, gain=1 / 400, fill=7.0, constant=True))
+    assert (scale.offset, scale.gain, scale.fill, scale.constant) == (100.0, 1 / 400, 7.0, True)
+    stored = np.array([50, 60000], dtype=np.uint16)
+    changes, n_clipped = scale.add_change(stored, np.float32([0.25, 0.5]), np.float32)
+    assert changes.dtype == np.float32
+    assert changes.tolist() == [100, 200]
+    assert n_clipped == 0
+
+
+def test_a_change_alone_goes_through_the_engine() -> None:
+    pixels = np.random.default_rng(0).integers(0, 999, (2, 20, 30, 1), dtype=np.uint16)
+    unit = fit_intensity_scale([pixels])
+    scales = [ChangeScale.of(unit), ChangeScale.of(replace(unit, constant=True))]
+    plan = plan_tiles((20, 30), Footprint(0, 1))
+    bands = restore(ArraySource(pixels), lambda t: t + 0.25, plan, scales, dtype=np.float32)
+    first, second = np.concatenate(list(bands)).reshape(2, 20, 30)
+    np.testing.assert_allclose(first, 0.25 / unit.gain, rtol=1e-5)
+    assert not second.any()
