@@ -47,6 +47,10 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 	for name in fluorescence brightfield multilevel-unet; do \
 		$(BIN)/python benchmarks/make_weights.py $$name --data $(DATA) || exit 1; \
 	done
+	$(BIN)/python benchmarks/make_latent_line.py --data $(DATA)
+	for name in fluorescence brightfield; do \
+		$(BIN)/python benchmarks/fit_trust.py $$name --data $(DATA) || exit 1; \
+	done
 
 bench: $(VENV)/.runtime  ## Measure speed and memory, as ratios within one run
 	$(BIN)/python benchmarks/bench_engine.py

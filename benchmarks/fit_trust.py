@@ -21,7 +21,7 @@ from focusfix.models.bound_trust import SIGNS, TrustSigns
 from focusfix.models.latent_line import LatentLine
 
 SEED = 3
-PAIRS = 96
+PAIRS = 64
 SCORED_PX = 128
 EVERY_PX = 4
 OPTICS = 200
