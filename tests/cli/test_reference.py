@@ -9,7 +9,7 @@ from focusfix.cli.app import app
 from focusfix.cli.reference import write_reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
-COMMANDS = ("deblur", "synthesize-blur", "score", "info", "doctor")
+COMMANDS = ("deblur", "synthesize-blur", "interpolate", "score", "info", "doctor")
 MODEL_COMMANDS = ("list", "show", "verify", "path")
 
 

@@ -185,8 +185,10 @@ def middle_pair(
 
     Returns
     -------
-    sharper, blurrier : ndarray, shape (Y, X)
+    sharper : ndarray of float64, shape (Y, X)
         Grey values, those of colours averaged; where not finite, the median of the rest.
+    blurrier : ndarray of float64, shape (Y, X)
+        The same of the other image.
     """
     planes = planes_of_channels(image.metadata, (channel,))
     plane = planes[len(planes) // 2]

@@ -1,42 +1,10 @@
 """``focusfix synthesize-blur``: a sharp image goes out of focus, by a model or by pure optics."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import typer
 
-from focusfix import __version__
-from focusfix.cli.blur_options import OPTICS, BlurOptions, choose_noise
-from focusfix.cli.blur_plan import BlurPlan, plan_blur
-from focusfix.cli.blur_series import BlurJob, plan_blur_jobs, write_manifest
-from focusfix.cli.blurrier_end import Defocus, choose_end
+from focusfix.cli.blur_options import BlurOptions
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
-from focusfix.cli.files import Record, process_jobs, show_output
-from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
-from focusfix.cli.line_steps import StepOptions, Steps
-from focusfix.cli.model_choice import ModelShelf, choose_models, find_model
-from focusfix.cli.options import Normalization, parse_count
-from focusfix.cli.restoration import (
-    Part,
-    complete_parts,
-    describe_part,
-    describe_stats,
-    output_metadata,
-    planes_of_channels,
-    restore_file,
-    select_channels,
-)
-from focusfix.cli.scales import fit_scales, tell_findings, unit_scales
-from focusfix.cli.second_image import open_second, pair_files
-from focusfix.cli.sidecar import sidecar_path, write_record
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from focusfix.io.image import ImageReader
 
 _EXAMPLES = (
     ("a little out of focus", "focusfix synthesize-blur sharp.tif --alpha 0.7 -o blurred.tif"),
@@ -49,155 +17,6 @@ _EXAMPLES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Blurring:
-    """What is the same for every file of one run.
-
-    Parameters
-    ----------
-    options : BlurOptions
-        As the user gave them.
-    console : Console
-        Where the run reports.
-    plan : BlurPlan
-        By which means, and how much.
-    sizes : StepOptions
-        Tiles and batches, parsed from the options.
-    shelf : ModelShelf
-        Networks loaded so far.
-    partners : dict of Path to Path
-        Blurrier image of each input.
-    """
-
-    options: BlurOptions
-    console: Console
-    plan: BlurPlan
-    sizes: StepOptions
-    shelf: ModelShelf
-    partners: dict[Path, Path] = field(default_factory=dict)
-
-    def process(self, job: BlurJob) -> Record:
-        """Blur one file by one amount.
-
-        Returns
-        -------
-        dict
-            What was done; also the sidecar's content.
-        """
-        from focusfix.io.checksums import file_sha256
-        from focusfix.io.image import open_image
-        from focusfix.operations.images import ReaderSource
-
-        with ExitStack() as stack:
-            reader = stack.enter_context(open_image(job.source, axes=self.options.axes))
-            for note in reader.notes:
-                self.console.note(f"{job.source}: {note}")
-            channels = select_channels(reader.metadata, self.options.channel)
-            metadata = output_metadata(reader.metadata, self.options)
-            finish = choose_noise(self.options, metadata)
-            if self.plan.model == OPTICS:
-                part, details = self._optical_part(reader, channels, job)
-            else:
-                part, details = self._learned_part(stack, reader, channels, job)
-            stats = restore_file(
-                ReaderSource(reader),
-                job.target,
-                metadata,
-                complete_parts(ReaderSource(reader), [part]),
-                self.console,
-                overwrite=self.options.overwrite,
-                finish=finish,
-            )
-        record = {
-            "command": "synthesize-blur",
-            "focusfix": __version__,
-            "input": str(job.source),
-            "output": str(job.target),
-            "input_sha256": file_sha256(job.source),
-            "alpha": job.alpha,
-            **details,
-            "channels": list(channels),
-            "noise": self._describe_noise(),
-            **describe_stats(stats, metadata),
-        }
-        if not self.options.no_sidecar:
-            write_record(sidecar_path(job.target), record)
-        return record
-
-    def farthest_um(self, reader: "ImageReader") -> float | None:
-        """Tell the distance from focus of an image's alpha 0; None where it is an image."""
-        if self.options.blurrier is not None:
-            return None
-        header = None if self.plan.model == OPTICS else find_model(self.plan.model)[1]
-        metadata = output_metadata(reader.metadata, self.options)
-        optics = choose_optics(self.options, metadata, reader.path)
-        wanted_um = self.options.max_defocus_um
-        return choose_defocus("--max-defocus-um", wanted_um, header, optics)
-
-    def _optical_part(
-        self, reader: "ImageReader", channels: tuple[int, ...], job: BlurJob
-    ) -> tuple[Part, dict[str, Any]]:
-        """Make the part of the planes that optics blurs."""
-        import numpy as np
-
-        from focusfix.engine.tiles import plan_tiles
-        from focusfix.footprint import Footprint
-        from focusfix.optics import image_plane
-
-        metadata = output_metadata(reader.metadata, self.options)
-        optics = choose_optics(self.options, metadata, job.source)
-        dz_um = job.dz_um
-        if dz_um is None:
-            dz_um = (1 - (job.alpha or 0.0)) * (self.farthest_um(reader) or 0.0)
-        psf = lens_psf(optics, dz_um)
-
-        def blur(tiles: "np.ndarray") -> "np.ndarray":
-            blurred = [image_plane(plane, psf) for plane in tiles.reshape(-1, *tiles.shape[2:])]
-            return np.stack(blurred).reshape(tiles.shape)
-
-        footprint = Footprint(psf.shape[0] // 2, 1)
-        if job.alpha == 1:
-            blur, footprint = lambda tiles: tiles, Footprint(0, 1)
-        plan = plan_tiles(reader.metadata.shape_yx, footprint, tile_px=self.sizes.tile_px)
-        planes = planes_of_channels(reader.metadata, channels)
-        scales = unit_scales(reader, self.options.nan_policy)
-        part = Part(planes, blur, plan, scales, self.sizes.batch_size or 1)
-        details = {"dz_um": dz_um, "optics": optics.model_dump(), **describe_part(part)}
-        return part, details
-
-    def _learned_part(
-        self, stack: ExitStack, reader: "ImageReader", channels: tuple[int, ...], job: BlurJob
-    ) -> tuple[Part, dict[str, Any]]:
-        """Make the part of the planes that a model moves towards the blurrier end."""
-        alpha = 1.0 if job.alpha is None else job.alpha
-        second = None
-        if job.source in self.partners:
-            path = self.partners[job.source]
-            second = open_second(stack, reader, path, self.options.axes, channels, self.console)
-        choices = choose_models(reader, channels, self.plan.model, self.console, "synthesize-blur")
-        [choice] = choices
-        defocus = Defocus("--max-defocus-um", self.options.max_defocus_um, 1.0)
-        end = choose_end(self.options, reader, choice.header, second, defocus, self.console)
-        survey = fit_scales(
-            reader,
-            choice,
-            normalize=Normalization.AUTO,
-            camera_offset=None,
-            nan_policy=self.options.nan_policy,
-            companions=() if second is None else (second.source(),),
-        )
-        tell_findings(reader, [(choice, survey)], self.console)
-        steps = Steps.plan(self.shelf, choice, reader, survey, end)
-        part = steps.part(alpha, self.sizes)
-        return part, {"models": [steps.describe(part, alpha)], **end.describe()}
-
-    def _describe_noise(self) -> dict[str, float] | None:
-        if not self.options.noise:
-            return None
-        names = ("counts_per_electron", "read_noise", "camera_offset", "seed")
-        return {name: getattr(self.options, name) for name in names}
-
-
 def run(options: BlurOptions, console: Console) -> None:
     """Put sharp images out of focus.
 
@@ -207,22 +26,9 @@ def run(options: BlurOptions, console: Console) -> None:
     that emits (fluorescence) or absorbs weakly (stained, bright field). Prints the path of each
     output.
     """
-    plan = plan_blur(options)
-    sizes = StepOptions(
-        tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
-        halo_px=parse_count("--halo", options.halo, smallest=0),
-        batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
-    )
-    shelf = ModelShelf(options, options.seed, console)
-    jobs = plan_blur_jobs(options, plan)
-    partners = pair_files(jobs, options.blurrier, "blurrier", "--blurrier")
-    blurring = Blurring(options, console, plan, sizes, shelf, partners)
-    process_jobs(jobs, blurring.process, console, show=None if options.json else show_output)
-    if plan.is_series:
-        manifest, left_out = write_manifest(options, plan, blurring.farthest_um)
-        console.note(f"{manifest} lists the series for training")
-        for source in left_out:
-            console.warning(f"{source}: has several planes per channel and is not in {manifest}")
+    from focusfix.cli.blurring import blur_files
+
+    blur_files(options, console)
 
 
 def register(app: typer.Typer) -> None:

@@ -18,8 +18,8 @@ from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.overlap import run_ahead
 from focusfix.engine.painter import BandPainter, TileFunction
 from focusfix.engine.percentiles import Pixels
-from focusfix.engine.source import BandReader, PixelSource, read_rows
-from focusfix.engine.tiles import TilePlan
+from focusfix.engine.source import BandReader, PixelSource, Rows, read_rows
+from focusfix.engine.tiles import Span, TilePlan
 
 READ_AHEAD = 4
 """Pieces of rows that are read before they are needed."""
@@ -122,22 +122,12 @@ def restore(
     )
     stats = RestoreStats() if stats is None else stats
     _check_companions(source, companions, len(copied_samples))
-    images = (source, *companions)
-    pieces = [
-        run_ahead(read_rows(image, wanted), capacity=READ_AHEAD, name="focusfix-read")
-        for image in images
-    ]
-    readers = [BandReader(image, rows, plan) for image, rows in zip(images, pieces, strict=True)]
     progress = _Progress(stats, on_progress, n_bands=len(wanted) * len(plan.rows))
+    bands = _read_bands((source, *companions), wanted, plan, scales)
 
     def compute() -> Iterator[deque[Pixels]]:
-        with ExitStack() as stack:
-            for rows in pieces:
-                stack.enter_context(closing(rows))
-            for plane, span in product(wanted, plan.rows):
-                first, *others = (reader.read(plane, span, scales[plane]) for reader in readers)
-                band = Band(span, first, tuple(others))
-                del first, others
+        with closing(bands):
+            for plane, band in bands:
                 strips, n_clipped = painter.paint(band, scales[plane], progress.tell)
                 progress.count(painter, strips, n_clipped)
                 del band
@@ -145,6 +135,32 @@ def restore(
                 del strips
 
     return _hand_out(run_ahead(compute(), name="focusfix-compute"))
+
+
+def _read_bands(
+    images: Sequence[PixelSource],
+    planes: Sequence[int],
+    plan: TilePlan,
+    scales: Sequence[IntensityScale],
+) -> Generator[tuple[int, Band], None, None]:
+    """Read all images ahead, and bring together what each row of tiles needs of them."""
+    pieces = [
+        run_ahead(read_rows(image, planes), capacity=READ_AHEAD, name="focusfix-read")
+        for image in images
+    ]
+    readers = [BandReader(image, rows, plan) for image, rows in zip(images, pieces, strict=True)]
+    with ExitStack() as stack:
+        for rows in pieces:
+            stack.enter_context(closing(rows))
+        for plane, span in product(planes, plan.rows):
+            yield plane, Band(span, *_first_and_rest(readers, plane, span, scales[plane]))
+
+
+def _first_and_rest(
+    readers: Sequence[BandReader], plane: int, span: Span, scale: IntensityScale
+) -> tuple[Rows, tuple[Rows, ...]]:
+    first, *others = (reader.read(plane, span, scale) for reader in readers)
+    return first, tuple(others)
 
 
 def _check_companions(

@@ -1,0 +1,272 @@
+"""Deblurring at work: each file through the models that its options ask for."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from focusfix import __version__
+from focusfix.cli.alphas import AlphaJob, plan_alpha_jobs
+from focusfix.cli.classical_deblurring import run_classical
+from focusfix.cli.classical_options import CLASSICAL_MODELS
+from focusfix.cli.console import Console
+from focusfix.cli.deblur_options import DeblurOptions
+from focusfix.cli.deblur_plan import LATENT_LINE, plan_model
+from focusfix.cli.files import Record, process_jobs, show_output
+from focusfix.cli.focus_reference import bind_focus_code
+from focusfix.cli.line_deblurring import bind_line
+from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo, choose_models
+from focusfix.cli.options import parse_count
+from focusfix.cli.reblur import RestoredPart, check_reblurred
+from focusfix.cli.refocusing import bind_distance
+from focusfix.cli.restoration import (
+    Part,
+    complete_parts,
+    describe_part,
+    describe_stats,
+    output_metadata,
+    planes_of_channels,
+    restore_file,
+    select_channels,
+)
+from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.second_image import SecondImage, open_second, pair_files
+from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
+from focusfix.cli.trust import write_trust_map
+from focusfix.cli.trust_plan import check_trust_options, plan_maps
+
+if TYPE_CHECKING:
+    from focusfix.engine.survey import Survey
+    from focusfix.io.image import ImageReader
+
+
+@dataclass(frozen=True)
+class Deblurring:
+    """What is the same for every file of one run.
+
+    Parameters
+    ----------
+    options : DeblurOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+    model : str
+        Weights to use; "auto" to choose by channel.
+    alphas : tuple of float or None
+        Alphas of the run; None to have one chosen, or for models that take none.
+    tile_px, halo_px, batch_size : int, optional
+        Parsed from the options; None for auto.
+    shelf : ModelShelf
+        Networks loaded so far.
+    partners : dict of Path to Path
+        Blurrier image of each input.
+    maps : dict of Path to Path
+        Trust map of each input.
+    """
+
+    options: DeblurOptions
+    console: Console
+    model: str
+    alphas: tuple[float | None, ...]
+    tile_px: int | None
+    halo_px: int | None
+    batch_size: int | None
+    shelf: ModelShelf
+    partners: dict[Path, Path]
+    maps: dict[Path, Path]
+
+    @classmethod
+    def plan(cls, options: DeblurOptions, console: Console) -> "Deblurring":
+        """Check what can be checked before any image is opened.
+
+        Raises
+        ------
+        UsageError
+            If a number is out of range, or an option is none of the model's.
+        ModelError
+            If the model is unknown or no checkpoint.
+        OutputError
+            If the report cannot be written.
+        """
+        model, alphas = plan_model(options, console)
+        check_trust_options(options, alphas)
+        if options.report is not None:
+            check_folder(options.report)
+        return cls(
+            options,
+            console,
+            model,
+            alphas,
+            tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
+            halo_px=parse_count("--halo", options.halo, smallest=0),
+            batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
+            shelf=ModelShelf(options, options.seed, console),
+            partners={},
+            maps={},
+        )
+
+    def jobs(self) -> list[AlphaJob]:
+        """Pair every input with its output, and with its blurrier image where there is one."""
+        jobs = plan_alpha_jobs(self.options, self.alphas)
+        self.partners.update(pair_files(jobs, self.options.blurrier, "blurrier", "--blurrier"))
+        self.maps.update(plan_maps(self.options, jobs))
+        return jobs
+
+    def process(self, job: AlphaJob) -> Record:
+        """Deblur one file.
+
+        Returns
+        -------
+        dict
+            What was done; also the sidecar's content.
+        """
+        from focusfix.io.checksums import file_sha256
+        from focusfix.io.image import open_image
+        from focusfix.operations.images import ReaderSource
+
+        started = time.monotonic()
+        with ExitStack() as stack:
+            reader = stack.enter_context(open_image(job.source, axes=self.options.axes))
+            for note in reader.notes:
+                self.console.note(f"{job.source}: {note}")
+            metadata = output_metadata(reader.metadata, self.options)
+            restored, n_gaps = self._parts(stack, reader, job)
+            source = ReaderSource(reader)
+            target = self.maps.get(job.source)
+            trust_map = write_trust_map(self.shelf, reader, metadata, restored, target)
+            stats = restore_file(
+                source,
+                job.target,
+                metadata,
+                complete_parts(source, [each.part for each in restored]),
+                self.console,
+                overwrite=self.options.overwrite,
+            )
+            models = check_reblurred(self.shelf, reader, job.target, restored)
+        record = {
+            "command": "deblur",
+            "focusfix": __version__,
+            "input": str(job.source),
+            "output": str(job.target),
+            "input_sha256": file_sha256(job.source),
+            "models": models,
+            "seed": self.options.seed,
+            "filled_pixels": n_gaps,
+            "trust_map": trust_map,
+            **describe_stats(stats, metadata),
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        if not self.options.no_sidecar:
+            write_record(sidecar_path(job.target), record)
+        return record
+
+    def _parts(
+        self, stack: ExitStack, reader: "ImageReader", job: AlphaJob
+    ) -> tuple[list[RestoredPart], int]:
+        """Make the parts of one image, and count the gaps."""
+        channels = select_channels(reader.metadata, self.options.channel)
+        choices = choose_models(reader, channels, self.model, self.console)
+        second = None
+        if job.source in self.partners:
+            path = self.partners[job.source]
+            second = open_second(stack, reader, path, self.options.axes, channels, self.console)
+        surveys = [self._survey(reader, choice, second) for choice in choices]
+        found = list(zip(choices, surveys, strict=True))
+        tell_findings(reader, found, self.console)
+        made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
+        return made, surveys[0].n_gaps
+
+    def _survey(
+        self, reader: "ImageReader", choice: Choice, second: SecondImage | None
+    ) -> "Survey":
+        return fit_scales(
+            reader,
+            choice,
+            normalize=self.options.normalize,
+            camera_offset=self.options.camera_offset,
+            nan_policy=self.options.nan_policy,
+            companions=() if second is None else (second.source(),),
+        )
+
+    def _part(
+        self,
+        reader: "ImageReader",
+        choice: Choice,
+        survey: "Survey",
+        second: SecondImage | None,
+        job: AlphaJob,
+    ) -> RestoredPart:
+        from focusfix.engine.tiles import plan_tiles
+        from focusfix.operations.images import choose_batch_size
+
+        bound, details = self._bind(reader, choice, survey, second, job)
+        check_halo(bound.footprint, self.halo_px)
+        plan = plan_tiles(
+            reader.metadata.shape_yx, bound.footprint, tile_px=self.tile_px, halo_px=self.halo_px
+        )
+        batch = self.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
+        part = Part(
+            planes_of_channels(reader.metadata, choice.channels),
+            bound.function,
+            plan,
+            survey.scales,
+            batch,
+            () if second is None else (second.source(),),
+        )
+        description = {**self._describe(choice, bound, part), **details}
+        return RestoredPart(choice, bound.network, survey, part, description)
+
+    def _bind(
+        self,
+        reader: "ImageReader",
+        choice: Choice,
+        survey: "Survey",
+        second: SecondImage | None,
+        job: AlphaJob,
+    ) -> tuple[BoundModel, Record]:
+        """Give the network of one choice its parameters; also say which."""
+        if choice.family == LATENT_LINE:
+            return bind_line(self.shelf, self.options, reader, choice, survey, second, job.alpha)
+        if choice.family == "disentangled":
+            return bind_focus_code(self.shelf, self.options, choice)
+        if choice.family == "refocuser":
+            return bind_distance(self.shelf, self.options, choice)
+        return self.shelf.bind(choice), {}
+
+    def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:
+        return {
+            "name": choice.path.stem,
+            "path": str(choice.path),
+            "sha256": self.shelf.load(choice).sha256,
+            "channels": list(choice.channels),
+            **describe_part(part),
+            "device": bound.function.device.name,
+            "precision": bound.function.precision,
+            "runtime": bound.function.runtime,
+        }
+
+
+def deblur_files(options: DeblurOptions, console: Console) -> None:
+    """Deblur all files of one run and print their paths.
+
+    Parameters
+    ----------
+    options : DeblurOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+
+    Raises
+    ------
+    FocusfixError
+        As the commands do.
+    """
+    if options.model in CLASSICAL_MODELS:
+        check_trust_options(options)
+        run_classical(options, console)
+        return
+    deblurring = Deblurring.plan(options, console)
+    jobs = deblurring.jobs()
+    show = None if options.json else show_output
+    process_jobs(jobs, deblurring.process, console, show=show, report=options.report)

@@ -1,0 +1,199 @@
+"""Interpolation at work: two open ends of a field, and the files of the levels between them."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from focusfix import __version__
+from focusfix.cli.alphas import parse_alphas
+from focusfix.cli.blurrier_end import Defocus, choose_end
+from focusfix.cli.console import Console
+from focusfix.cli.files import Record
+from focusfix.cli.interpolate_options import InterpolateOptions
+from focusfix.cli.ladder_files import LadderFile, check_files, plan_files, stack_metadata
+from focusfix.cli.line_steps import StepOptions, Steps
+from focusfix.cli.model_choice import ModelShelf, choose_models, find_model
+from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.restoration import (
+    complete_parts,
+    describe_stats,
+    output_metadata,
+    restore_file,
+    select_channels,
+)
+from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.second_image import SecondImage, open_second
+from focusfix.cli.sidecar import sidecar_path, write_record
+from focusfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from focusfix.io.image import ImageReader
+
+USUAL_STEPS = 9
+"""Levels of a ladder unless the user says otherwise."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Two open ends of one field and the levels between them.
+
+    Parameters
+    ----------
+    options : InterpolateOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+    reader : ImageReader
+        The sharper end.
+    second : SecondImage
+        The blurrier end.
+    steps : Steps
+        What is done between them.
+    sizes : StepOptions
+        Tiles and batches.
+    """
+
+    options: InterpolateOptions
+    console: Console
+    reader: "ImageReader"
+    second: SecondImage
+    steps: Steps
+    sizes: StepOptions
+
+    @classmethod
+    def open(
+        cls, stack: ExitStack, options: InterpolateOptions, sizes: StepOptions, console: Console
+    ) -> "Ladder":
+        """Open both ends and load what moves between them.
+
+        Raises
+        ------
+        InputError
+            If an image cannot be read, or the two do not fit each other.
+        ModelError
+            If the weights are damaged.
+        """
+        from focusfix.io.image import open_image
+
+        reader = stack.enter_context(open_image(options.sharper_image, axes=options.axes))
+        for note in reader.notes:
+            console.note(f"{reader.path}: {note}")
+        channels = select_channels(reader.metadata, options.channel)
+        second = open_second(stack, reader, options.blurrier_image, options.axes, channels, console)
+        [choice] = choose_models(reader, channels, options.model, console, "interpolate")
+        survey = fit_scales(
+            reader,
+            choice,
+            normalize=Normalization.AUTO,
+            camera_offset=None,
+            nan_policy=options.nan_policy,
+            companions=(second.source(),),
+        )
+        tell_findings(reader, [(choice, survey)], console)
+        defocus = Defocus("--self-blur-um", None, 1.0)
+        end = choose_end(options, reader, choice.header, second, defocus, console)
+        shelf = ModelShelf(options, options.seed, console)
+        steps = Steps.plan(shelf, choice, reader, survey, end)
+        return cls(options, console, reader, second, steps, sizes)
+
+    def write(self, file: LadderFile) -> Record:
+        """Write one file of one or several levels.
+
+        Returns
+        -------
+        dict
+            What was done; also the sidecar's content.
+        """
+        from focusfix.io.checksums import file_sha256
+        from focusfix.operations.images import ReaderSource
+
+        alphas = file.alphas
+        metadata = output_metadata(self.reader.metadata, self.options)
+        if file.is_stack:
+            metadata = stack_metadata(metadata, alphas)
+        n_planes = self.reader.metadata.n_planes
+        source = ReaderSource(self.reader, [*range(n_planes)] * len(alphas))
+        parts = [
+            self.steps.part(alpha, self.sizes, rung=rung, rungs=len(alphas))
+            for rung, alpha in enumerate(alphas)
+        ]
+        stats = restore_file(
+            source,
+            file.target,
+            metadata,
+            complete_parts(source, parts),
+            self.console,
+            overwrite=self.options.overwrite,
+        )
+        record = {
+            "command": "interpolate",
+            "focusfix": __version__,
+            "input": str(self.reader.path),
+            "output": str(file.target),
+            "input_sha256": file_sha256(self.reader.path),
+            "alphas": list(alphas),
+            "blurrier": self.second.describe(),
+            "models": [self.steps.describe(parts[0], alphas[0])],
+            "seed": self.options.seed,
+            **describe_stats(stats, metadata),
+        }
+        if not self.options.no_sidecar:
+            write_record(sidecar_path(file.target), record)
+        return record
+
+
+def write_ladder(options: InterpolateOptions, console: Console) -> None:
+    """Write the levels between two images and print the paths of the files.
+
+    Parameters
+    ----------
+    options : InterpolateOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+
+    Raises
+    ------
+    FocusfixError
+        As the commands do.
+    """
+    find_model(options.model, "interpolate")
+    alphas = choose_alphas(options)
+    sizes = StepOptions(
+        tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
+        halo_px=parse_count("--halo", options.halo, smallest=0),
+        batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
+    )
+    files = plan_files(options.output, options.sharper_image, alphas)
+    with ExitStack() as stack:
+        ladder = Ladder.open(stack, options, sizes, console)
+        ends = (options.sharper_image, options.blurrier_image)
+        check_files(files, ends, ladder.reader.metadata, overwrite=options.overwrite)
+        for file in files:
+            record = ladder.write(file)
+            if options.json:
+                console.record(record)
+            else:
+                console.result(str(file.target))
+
+
+def choose_alphas(options: InterpolateOptions) -> list[float]:
+    """Collect the levels wanted.
+
+    Returns
+    -------
+    list of float
+        Of ``--steps`` from sharp to blurred; otherwise in the order given.
+
+    Raises
+    ------
+    UsageError
+        If one is out of range or given twice, or both ways are used.
+    """
+    given = parse_alphas(options.alpha or [], options.alphas, zero_allowed=True)
+    if given and options.steps is not None:
+        raise UsageError(
+            "--steps and alphas exclude each other.", "Give the number of levels, or the levels."
+        )
+    count = options.steps or USUAL_STEPS
+    return given or [(count - 1 - rung) / (count - 1) for rung in range(count)]
