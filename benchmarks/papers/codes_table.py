@@ -14,12 +14,14 @@ is in every table of images.
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from scored_models import (
     ScoredModel,
     crops_of,
     markdown,
+    measure_once,
     parser_of,
     read_fields,
     read_models,
@@ -51,11 +53,16 @@ SEED = 0
 Table = tuple[Sequence[str], list[list[object]], str]
 
 
-def image_rows(model: ScoredModel, crops: Sequence[Ladder]) -> list[list[object]]:
+def image_rows(model: ScoredModel, crops: Sequence[Ladder], kept: Path) -> list[list[object]]:
     """Measure one model; every figure at every distance, and over those out of focus."""
-    scores = evaluate(model.network, crops, seed=SEED, with_probes=False, margin=False)
+    measured = measure_once(
+        kept / f"{model.name}_{model.steps}_{len(crops)}.json",
+        lambda: (
+            evaluate(model.network, crops, seed=SEED, with_probes=False, margin=False).comparisons
+        ),
+    )
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for row in scores.comparisons:
+    for row in measured:
         groups.setdefault((row.task, row.method, f"{-row.level:g}"), []).append(row)
         if row.task == RECONSTRUCTION or (
             row.level < 0 and not (row.task == SYNTHESIS and row.is_end)
@@ -68,18 +75,18 @@ def image_rows(model: ScoredModel, crops: Sequence[Ladder]) -> list[list[object]
     ]
 
 
-def reconstruction(models: Sequence[ScoredModel], crops: Sequence[Ladder]) -> Table:
+def reconstruction(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:
     """Table 5.1."""
-    rows = [row for model in models for row in image_rows(model, crops)]
+    rows = [row for model in models for row in image_rows(model, crops, kept)]
     kept = [row for row in rows if row[2] == RECONSTRUCTION]
     shown = [[row[0], row[5], row[6], f"{row[7]:.4f}"] for row in kept if row[4] == "all"]
     titles = ("model", "images", "PSNR (dB)", "SSIM")
     return IMAGE_COLUMNS, kept, markdown(titles, shown)
 
 
-def deblurring(models: Sequence[ScoredModel], crops: Sequence[Ladder]) -> Table:
+def deblurring(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:
     """Tables 5.3 and 5.4."""
-    rows = [row for model in models for row in image_rows(model, crops)]
+    rows = [row for model in models for row in image_rows(model, crops, kept)]
     kept = [row for row in rows if row[2] in (DEBLURRING, SYNTHESIS)]
     distances = sorted({float(row[4]) for row in kept if row[2] == DEBLURRING and row[4] != "all"})
     shown = []
@@ -101,7 +108,7 @@ def deblurring(models: Sequence[ScoredModel], crops: Sequence[Ladder]) -> Table:
     return IMAGE_COLUMNS, kept, markdown(titles, shown)
 
 
-def ml_vae_score(models: Sequence[ScoredModel], crops: Sequence[Ladder]) -> Table:
+def ml_vae_score(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:  # noqa: ARG001 - nothing is kept
     """Table 5.2; raw pixels, averaged over 8 x 8, are the row to compare with."""
     rows: list[list[object]] = []
     for model in models:
@@ -149,7 +156,7 @@ def main() -> None:
     crops = [crop for field in fields for crop in crops_of(field)]
     if options.crops:
         crops = crops[:: max(1, len(crops) // options.crops)][: options.crops]
-    columns, rows, table = make(models, crops)
+    columns, rows, table = make(models, crops, options.runs / "measured" / "codes")
     name = f"codes_table_{number}"
     write_csv(options.output / f"{name}.csv", columns, rows)
     steps = ", ".join(f"{model.name} {model.steps}" for model in models)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from scored_models import CROP_PX, ScoredModel, parser_of, read_fields, read_models
 
+from focusfix.footprint import Footprint
 from focusfix.metrics.ladder import DEBLURRING, MODEL, SYNTHESIS, Ladder
 from focusfix.metrics.latent_space import make_images
 from focusfix.models.base import DisentangledModel, LatentLineModel
@@ -27,16 +28,18 @@ MODELS = (
 )
 FIELDS_OF_MAP = 8
 PANEL_INCHES = 1.15
-SHOWN_PX = 160
+SEEN_PX, SHOWN_PX = 384, 160
 
 
 def draw_ladder(path: Path, models: list[ScoredModel], field: Ladder) -> None:
     """Show the images of one field, and what models synthesise and deblur of it."""
     rows: list[tuple[str, dict[int, np.ndarray]]] = [("camera", dict(enumerate(field.images)))]
     for model in models:
-        made = [m for m in make_images(model.network, field) if m.method == MODEL]
+        seen = Footprint(reach_px=0, stride_px=model.network.footprint.stride_px)
+        made = make_images(model.network, field, footprint=seen)
+        kept = [each for each in made if each.method == MODEL]
         for task, verb in ((SYNTHESIS, "synthesises"), (DEBLURRING, "deblurs")):
-            images = {m.place: m.image for m in made if m.task == task}
+            images = {each.place: each.image for each in kept if each.task == task}
             rows.append((f"{model.name}\n{verb}", images))
     columns = len(field.levels)
     figure = new_figure(columns * PANEL_INCHES + 0.6, len(rows) * PANEL_INCHES + 0.2)
@@ -68,7 +71,7 @@ def main() -> None:
     fields = read_fields(options, models)
     lines = [model for model in models if isinstance(model.network, LatentLineModel)]
     if lines:
-        draw_ladder(options.output / "ladder.png", lines[1:] or lines, fields[0])
+        draw_ladder(options.output / "ladder.png", lines[1:] or lines, fields[0].middle(SEEN_PX))
     for model in lines:
         path = options.output / f"paths_{model.name}.svg"
         write_code_paths(path, line_codes(model.network, fields), "µm")

@@ -8,17 +8,16 @@ the paper's, which stretches every image to its own full range before the model 
   with and without the ends themselves, which are given;
 - the image in focus from the blurriest level and each of the others.
 
-Models see whole fields, continued by reflection for 64 pixels. Doing nothing takes the sharper
-input for the result; the line of pixels mixes, or continues, the images themselves. Weights that
-deblur one image are a row of their own. What was measured is kept below the runs' folder, in
-measured/; remove that to measure again.
+Models see the middle 384 pixels of a field, of which the middle 128 are measured, the paper's
+crop. Doing nothing takes the sharper input for the result; the line of pixels mixes, or continues,
+the images themselves. Weights that deblur one image are a row of their own; weights that ship are
+not made for stretched images and are left out there. What was measured is kept below the runs'
+folder, in measured/; remove that to measure again.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from scored_models import (
     PixelLine,
     ScoredModel,
     markdown,
+    measure_once,
     parser_of,
     read_fields,
     read_models,
@@ -63,7 +63,7 @@ MODELS = (
     "fluorescence",
 )
 COLUMNS = (
-    "scale", "part", "model", "steps", "task", "distance_um", "images", "psnr_db",
+    "scale", "model", "steps", "task", "distance_um", "images", "psnr_db",
     "pooled_psnr_db", "ssim",
 )  # fmt: skip
 SYNTHESIS_TITLES = (
@@ -71,25 +71,22 @@ SYNTHESIS_TITLES = (
     "without ends", "synthesis against images: with ends, pooled", "without ends", "SSIM",
 )  # fmt: skip
 TITLES = {"field": "One scale for each field", "stretched": "Every image stretched"}
-MIDDLE, WHOLE = "middle 128 pixels", "whole fields"
-MARGIN_PX = 64
+SEEN_PX = 384
 Rows = list[Comparison]
 
 
-def score(made: Iterable[Made], ladder: Ladder) -> dict[str, Rows]:
-    """Compare what was made of a field: whole, and its middle, where SSIM is measured as well."""
-    images = list(made)
-    y, x = ((size - CROP_PX) // 2 for size in ladder.images.shape[1:])
-    window = (slice(y, y + CROP_PX), slice(x, x + CROP_PX))
-    middles = [m._replace(image=m.image[window], reference=m.reference[window]) for m in images]
-    whole = compare(ladder, images, with_ssim=False)
-    return {MIDDLE: compare(ladder, middles), WHOLE: whole}
+def score(made: Iterable[Made], ladder: Ladder) -> Rows:
+    """Compare the middle of what was made of a field."""
+    side = min(CROP_PX, *ladder.images.shape[1:])
+    y, x = ((size - side) // 2 for size in ladder.images.shape[1:])
+    window = (slice(y, y + side), slice(x, x + side))
+    middles = (m._replace(image=m.image[window], reference=m.reference[window]) for m in made)
+    return compare(ladder, middles)
 
 
 def make(network: "Restorer", ladder: Ladder) -> Iterator[Made]:
     """Let a model do its tasks on one field; networks for one image deblur every level."""
-    stride = network.footprint.stride_px
-    seen = Footprint(reach_px=MARGIN_PX, stride_px=stride)
+    seen = Footprint(reach_px=0, stride_px=network.footprint.stride_px)
     if isinstance(network, LatentLineModel):
         made = make_images(network, ladder, footprint=seen)
         yield from (each for each in made if each.method == MODEL)
@@ -101,39 +98,25 @@ def make(network: "Restorer", ladder: Ladder) -> Iterator[Made]:
 
 def score_all(
     models: Sequence[ScoredModel], ladders: Sequence[Ladder], kept: Path
-) -> dict[str, dict[tuple[str, int], Rows]]:
-    """Score methods without a model and all models; by part of the field, name and steps."""
-    found: dict[str, dict[tuple[str, int], Rows]] = {MIDDLE: {}, WHOLE: {}}
+) -> dict[tuple[str, int], Rows]:
+    """Score methods without a model and all models; by name and steps."""
+    found: dict[tuple[str, int], Rows] = {}
     for ladder in ladders:
         simple = list(make_images(PixelLine(), ladder))
         for method in (NOTHING, PIXELS):
-            add(found, (method, 0), score((m for m in simple if m.method == method), ladder))
+            rows = score((made for made in simple if made.method == method), ladder)
+            found.setdefault((method, 0), []).extend(rows)
     for model in models:
-        for number, ladder in enumerate(ladders):
-            place = kept / f"{model.name}_{model.steps}_{number}.json"
-            add(found, (model.name, model.steps), score_once(place, model, ladder))
+        found[model.name, model.steps] = [
+            row
+            for number, ladder in enumerate(ladders)
+            for row in measure_once(
+                kept / f"{model.name}_{model.steps}_{number}.json",
+                lambda ladder=ladder, model=model: score(make(model.network, ladder), ladder),
+            )
+        ]
         print(f"measured {model.name}", flush=True)
     return found
-
-
-def score_once(place: Path, model: ScoredModel, ladder: Ladder) -> dict[str, Rows]:
-    """Score one model on one field, or read what was measured before a command was stopped."""
-    if place.exists():
-        stored = json.loads(place.read_text(encoding="utf-8"))
-        return {part: [Comparison(**row) for row in rows] for part, rows in stored.items()}
-    found = score(make(model.network, ladder), ladder)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    plain = {part: [asdict(row) for row in rows] for part, rows in found.items()}
-    place.write_text(json.dumps(plain), encoding="utf-8")
-    return found
-
-
-def add(
-    found: dict[str, dict[tuple[str, int], Rows]], name: tuple[str, int], rows: dict[str, Rows]
-) -> None:
-    """Add the rows of one field."""
-    for part, each in rows.items():
-        found[part].setdefault(name, []).extend(each)
 
 
 def pick(rows: Rows, task: str, *, ends: bool = True, level: float | None = None) -> Summary | None:
@@ -178,7 +161,7 @@ def ssim_cell(made: Summary) -> str | None:
     return None if math.isnan(made.ssim) else f"{made.ssim:.4f}"
 
 
-def csv_rows(scale: str, part: str, name: str, steps: int, rows: Rows) -> list[list[object]]:
+def csv_rows(scale: str, name: str, steps: int, rows: Rows) -> list[list[object]]:
     """List every figure: each task at each level, and over all of them."""
     found: list[list[object]] = []
     for task in dict.fromkeys(row.task for row in rows):
@@ -187,14 +170,14 @@ def csv_rows(scale: str, part: str, name: str, steps: int, rows: Rows) -> list[l
             assert made is not None
             label = "all" if level is None else f"{-level:g}"
             found.append(
-                [scale, part, name, steps, task, label, made.n_images, made.psnr_db,
+                [scale, name, steps, task, label, made.n_images, made.psnr_db,
                  made.pooled_psnr_db, made.ssim]
             )  # fmt: skip
         if task in (SYNTHESIS, SYNTHESIS_OF_CODES):
             made = pick(rows, task, ends=False)
             assert made is not None
             found.append(
-                [scale, part, name, steps, task, "all but ends", made.n_images, made.psnr_db,
+                [scale, name, steps, task, "all but ends", made.n_images, made.psnr_db,
                  made.pooled_psnr_db, made.ssim]
             )  # fmt: skip
     return found
@@ -214,29 +197,34 @@ def write_tables(
     options: argparse.Namespace, models: Sequence[ScoredModel], fields: Sequence[Ladder]
 ) -> None:
     """Measure everything, write the CSV and the Markdown tables."""
-    scales = {"field": list(fields), "stretched": [each.stretched() for each in fields]}
+    side = min(SEEN_PX, *(min(each.images.shape[1:]) for each in fields))
+    scales = {
+        "field": [each.middle(side) for each in fields],
+        "stretched": [each.stretched().middle(side) for each in fields],
+    }
     figures: list[list[object]] = []
     tables = []
     levels = fields[0].levels[1:-1]
     kept = options.runs / "measured" / options.name
     for scale, ladders in scales.items():
-        for part, scored in score_all(models, ladders, kept / scale).items():
-            for (name, steps), rows in scored.items():
-                figures += csv_rows(scale, part, name, steps, rows)
-            made = [synthesis_row(name, rows) for (name, _), rows in scored.items()]
-            shown = [deblurring_row(n, rows, levels) for (n, _), rows in scored.items()]
-            titles = ("method", *(f"{-level:g} µm" for level in levels), "mean", "pooled", "SSIM")
-            tables += [
-                f"**{TITLES[scale]}, {part}: synthesis (dB)**",
-                markdown(SYNTHESIS_TITLES, [row for row in made if row]),
-                f"**{TITLES[scale]}, {part}: deblurring, by distance of the sharper input (dB)**",
-                markdown(titles, shown),
-            ]
+        asked = models if scale == "field" else [model for model in models if model.fields]
+        scored = score_all(asked, ladders, kept / scale)
+        for (name, steps), rows in scored.items():
+            figures += csv_rows(scale, name, steps, rows)
+        made = [synthesis_row(name, rows) for (name, _), rows in scored.items()]
+        shown = [deblurring_row(name, rows, levels) for (name, _), rows in scored.items()]
+        titles = ("method", *(f"{-level:g} µm" for level in levels), "mean", "pooled", "SSIM")
+        tables += [
+            f"**{TITLES[scale]}: synthesis (dB)**",
+            markdown(SYNTHESIS_TITLES, [row for row in made if row]),
+            f"**{TITLES[scale]}: deblurring, by distance of the sharper input (dB)**",
+            markdown(titles, shown),
+        ]
     write_csv(options.output / f"{options.name}.csv", COLUMNS, figures)
     steps = ", ".join(f"{model.name} {model.steps}" for model in models)
     facts = (
         f"{len(fields)} test fields of channel {options.channel}; blurriest level "
-        f"{-fields[0].levels[0]:g} µm from focus. Steps trained: {steps}."
+        f"{-fields[0].levels[0]:g} µm from focus; middle {CROP_PX} pixels. Steps trained: {steps}."
     )
     command = "benchmarks/papers/line_table_2.py"
     write_markdown(options.output / f"{options.name}.md", command, facts, tables)

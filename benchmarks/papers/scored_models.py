@@ -3,10 +3,11 @@
 import argparse
 import csv
 import hashlib
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from focusfix.footprint import Footprint
 from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.weights import find_weights
 from focusfix.latent.line import extrapolate_latents, interpolate_latents
-from focusfix.metrics.ladder import Ladder
+from focusfix.metrics.ladder import Comparison, Ladder
 from focusfix.models.base import LatentLineModel
 
 if TYPE_CHECKING:
@@ -67,27 +68,30 @@ class PixelLine:
         return extrapolate_latents(sharper, blurrier, alpha=alpha)
 
 
-def remember_codes(network: "Restorer", most: int = 24) -> None:
-    """Let a network encode the same image only once in a while; changes nothing but the time."""
-    if not isinstance(network, LatentLineModel):
-        return
-    encode = network.encode
+def remember(network: "Restorer", most: int = 24) -> None:
+    """Let a network do the same only once in a while; changes nothing but the time."""
+    if isinstance(network, LatentLineModel):
+        for name in ("encode", "decode"):
+            vars(network)[name] = _remembering(getattr(network, name), most)
+
+
+def _remembering(function: "Callable[[Tensor], Tensor]", most: int) -> "Callable[[Tensor], Tensor]":
+    from torch import cat
+
     known: dict[bytes, Tensor] = {}
 
-    def remembered(images: "Tensor") -> "Tensor":
-        codes = []
-        for image in images.split(1):
-            key = hashlib.sha256(image.numpy().tobytes()).digest()
+    def remembered(batch: "Tensor") -> "Tensor":
+        made = []
+        for each in batch.split(1):
+            key = hashlib.sha256(each.contiguous().numpy().tobytes()).digest()
             if key not in known:
                 if len(known) >= most:
                     known.pop(next(iter(known)))
-                known[key] = encode(image)
-            codes.append(known[key])
-        return codes[0] if len(codes) == 1 else concatenate(codes)
+                known[key] = function(each)
+            made.append(known[key])
+        return made[0] if len(made) == 1 else cat(made)
 
-    from torch import cat as concatenate
-
-    vars(network)["encode"] = remembered
+    return remembered
 
 
 def parser_of(description: str | None, models: Sequence[str]) -> argparse.ArgumentParser:
@@ -114,7 +118,7 @@ def read_models(options: argparse.Namespace) -> Iterator[ScoredModel]:
     for name in options.models:
         path = options.runs / name / "last.safetensors"
         network, header = load_checkpoint(path if path.exists() else find_weights(name))
-        remember_codes(network)
+        remember(network)
         yield ScoredModel(name, network, header.steps, header.held_out.get("test", ()))
 
 
@@ -133,6 +137,15 @@ def read_fields(options: argparse.Namespace, models: Sequence[ScoredModel]) -> l
             for fitted in fit_series(chosen)
             for ladder in read_ladders(fitted, planes, step=options.level_step)
         ]
+
+
+def measure_once(place: Path, measure: "Callable[[], Sequence[Comparison]]") -> list[Comparison]:
+    """Measure, or read what was measured before: a command that was stopped goes on."""
+    if not place.exists():
+        rows = [asdict(row) for row in measure()]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(json.dumps(rows), encoding="utf-8")
+    return [Comparison(**row) for row in json.loads(place.read_text(encoding="utf-8"))]
 
 
 def crops_of(ladder: Ladder) -> list[Ladder]:
