@@ -22,7 +22,7 @@ from focusfix.optics import FloatArray
 DOUBTFUL_MISFIT = 0.1
 """Misfit above which an image does not look blurred as assumed."""
 
-_BEARABLE_MISFIT = 0.05
+_BEARABLE_MISFIT = 0.03
 _LEAST_TRANSFER = 1e-6
 _ADDED_ERROR = 0.02
 _WIDENING = 1.25
@@ -90,7 +90,7 @@ def plan_wiener(
         Structure and noise of the image.
     misfit : float
         What structure and noise leave unexplained of the image's power, from `fit_signal`. More
-        than 0.05 says that the image is not blurred like that; the noise is then assumed to be
+        than 0.03 says that the image is hardly blurred like that; the noise is then assumed to be
         higher the more the blur has taken away, which holds the filter back.
 
     Returns

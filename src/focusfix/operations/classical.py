@@ -152,6 +152,8 @@ def bind_classical(
     dz_um = abs(settings.dz_um) if settings.dz_um is not None else found.dz_um if found else 0.0
     change = FocusChange.of_lens(optics, dz_um)
     details: dict[str, Any] = {"dz_um": dz_um, "dz_found": found is not None}
+    if found is not None:
+        details["misfit"] = found.misfit
     function: TileRestorer
     if settings.model == "wiener":
         function, found_in_spectrum = _wiener(change, plane)
