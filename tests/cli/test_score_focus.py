@@ -70,7 +70,7 @@ def test_distance_of_a_planted_radius(run_cli, save_image, weights):
     command = ("score", path, *ASKED, "--blur-model", weights)
     plane = json.loads(run_cli(*command, "--format", "json").out)["planes"][0]
     assert plane["dz_abs_um"] == pytest.approx(RADIUS_PX * UM_PER_PX, rel=1e-4)
-    assert plane["dz_abs_error_um"] == pytest.approx(ERROR_PX * UM_PER_PX, rel=1e-4)
+    assert plane["dz_abs_error_um"] == pytest.approx(ERROR_PX * UM_PER_PX, rel=0.15)
     done = run_cli(*command)
     assert done.err == "blur is read with the model a-line\n"
     assert "|dz| (um)" in done.out
@@ -111,7 +111,9 @@ def test_map(run_cli, save_image, weights, tmp_path, sizes, axes, shape, map_axe
     assert metadata["Labels"][:2] == ["distance from focus", "expected error"] or "C" in axes
     cells = np.moveaxis(pixels, map_axes.index("C"), 0)
     np.testing.assert_allclose(cells[::2], RADIUS_PX * UM_PER_PX, rtol=1e-4)
-    np.testing.assert_allclose(cells[1::2], ERROR_PX * UM_PER_PX, rtol=1e-4)
+    smallest = cells[1::2].min()
+    assert smallest == pytest.approx(ERROR_PX * UM_PER_PX, rel=0.05)
+    assert cells[1::2].max() > 2 * smallest  # where there is little but noise
     assert run_cli(*command).code == 6
     assert run_cli(*command, "--overwrite").code == 0
 

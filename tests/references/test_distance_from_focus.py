@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from focusfix.data.sharp_images import edge_sharpness, read_sharp_images, split_of
-from focusfix.metrics.defocus import typical_distance, um_per_radius_px
+from focusfix.metrics.defocus import map_distance, typical_distance, um_per_radius_px
 from focusfix.operations.blur_reading import load_blur_reader
 from focusfix.optics import OpticsSettings, defocus_psf, image_plane
 
@@ -56,8 +56,8 @@ def test_median_error_up_to_thirty_micrometres(fields, reader, aperture, show_fi
             low, high = np.percentile(
                 image, [convention.low_percentile, convention.high_percentile]
             )
-            radius, error = read.radius_px(((image - low) / (high - low)).astype(np.float32))
-            found = typical_distance(radius * scale, error * scale)
+            scaled = ((image - low) / (high - low)).astype(np.float32)
+            found = typical_distance(*map_distance(read, scaled, scale))
             errors.append(abs(found.dz_abs_um - dz_um))
             stated.append(found.error_um)
     show_figure(

@@ -147,20 +147,22 @@ class ImageFocus:
         Returns
         -------
         dict
-            Typical distance and its expected error; micrometres, NaN for one grey value only.
+            Typical distance and its expected error, which is larger where there is little but
+            noise; micrometres, NaN for planes of one grey value or less than 3 x 3 pixels.
         """
         import numpy as np
 
-        from focusfix.metrics.defocus import typical_distance
+        from focusfix.metrics.defocus import map_distance, typical_distance
+        from focusfix.metrics.noise import LEAST_SIZE_PX
 
-        radius, error = self.reader.radius_px(self.scales[plane].apply(grey))
-        both = np.stack([radius, error]) * np.float32(self.um_per_px)
-        if float(grey.max()) == float(grey.min()):
-            both[:] = np.nan
-        self.maps.append(both)
-        if np.isnan(both).all():
+        if grey.min() == grey.max() or min(grey.shape) < LEAST_SIZE_PX:
+            cell = self.reader.cell_px
+            cells = [math.ceil(size / cell) for size in grey.shape]
+            self.maps.append(np.full((2, *cells), np.nan, np.float32))
             return dict(UNKNOWN)
-        distance = typical_distance(both[0], both[1])
+        maps = map_distance(self.reader, self.scales[plane].apply(grey), self.um_per_px)
+        self.maps.append(np.stack(maps))
+        distance = typical_distance(*maps)
         return {"dz_abs_um": distance.dz_abs_um, "dz_abs_error_um": distance.error_um}
 
     def write(self, path: Path, metadata: "ImageMetadata", *, overwrite: bool) -> None:

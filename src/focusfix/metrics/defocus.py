@@ -17,15 +17,19 @@ it, diffraction blurs a point in focus, too.
 """
 
 import math
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from focusfix.metrics.noise import estimate_noise
 
 _DISC_HALF = 2.2150894
 """Where the transfer of an even disc, 2 J1(x) / x, is one half."""
 
 _RINGS = 1024
+_MEANS_PER_SIDE = 8
+_LEAST_SHARE = 0.02
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -141,6 +145,64 @@ def even_disc_share(sine: float) -> float:
     landing = np.tan(np.arcsin(sine * rho)) / math.tan(math.asin(sine))
     half = brentq(lambda x: float(j0(x * landing).mean()) - 0.5, 1.0, 40.0)
     return float(_DISC_HALF / half)
+
+
+def map_distance(
+    reader: BlurReader, image: FloatMap, um_per_px: float
+) -> tuple[FloatMap, FloatMap]:
+    """Read the distance from focus of every neighbourhood.
+
+    Parameters
+    ----------
+    reader : BlurReader
+        Reads blur radii.
+    image : ndarray of float32, shape (Y, X)
+        Intensities scaled to a nominal [0, 1]; at least 3 x 3 pixels.
+    um_per_px : float
+        From :func:`um_per_radius_px`.
+
+    Returns
+    -------
+    distance_um : ndarray of float32, shape (ceil(Y / cell_px), ceil(X / cell_px))
+        At least 0; micrometres.
+    error_um : ndarray of float32, same shape
+        Absolute error to expect: that of the reader, divided by the share of the variance that is
+        not noise.
+    """
+    radius, error = reader.radius_px(image)
+    share = signal_share(image, reader.cell_px)
+    return radius * np.float32(um_per_px), error * np.float32(um_per_px) / share
+
+
+def signal_share(plane: npt.NDArray[Any], cell_px: int) -> FloatMap:
+    """Tell which neighbourhoods show something that is not noise.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (Y, X)
+        Intensities, at least 3 x 3 pixels.
+    cell_px : int
+        Side of a neighbourhood; those at the lower and right edge are mirrored to full size.
+
+    Returns
+    -------
+    ndarray of float32, shape (ceil(Y / cell_px), ceil(X / cell_px))
+        Share of the variance, of means over a few pixels, that is not noise; 0.02 to 1.
+    """
+    step = math.gcd(cell_px, max(cell_px // _MEANS_PER_SIDE, 1))
+    rows, columns = (math.ceil(size / cell_px) for size in plane.shape)
+    edges = [
+        (0, count * cell_px - size)
+        for count, size in zip((rows, columns), plane.shape, strict=True)
+    ]
+    whole = np.pad(np.asarray(plane, dtype=np.float64), edges, mode="symmetric")
+    side = cell_px // step
+    means = whole.reshape(rows * side, step, columns * side, step).mean(axis=(1, 3))
+    variance = means.reshape(rows, side, columns, side).var(axis=(1, 3))
+    noise = (estimate_noise(plane) / step) ** 2
+    signal = np.maximum(variance - noise, 0)
+    share = np.divide(signal, variance, out=np.zeros_like(signal), where=signal > 0)
+    return np.asarray(np.clip(share, _LEAST_SHARE, 1), dtype=np.float32)
 
 
 def typical_distance(distance_um: FloatMap, error_um: FloatMap) -> Distance:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import j1
 
-from focusfix.metrics.defocus import even_disc_share, typical_distance, um_per_radius_px
+from focusfix.metrics.defocus import (
+    even_disc_share,
+    signal_share,
+    typical_distance,
+    um_per_radius_px,
+)
 from focusfix.optics import OpticsSettings, blur_radius_px, defocus_psf
 
 
@@ -69,6 +74,19 @@ def test_equal_errors_give_the_median():
     found = typical_distance(distance, np.full((15, 15), 2.0))
     assert found.dz_abs_um == np.median(distance)
     assert found.error_um == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("shape", [(128, 160), (100, 131)])
+def test_empty_neighbourhoods_are_told_from_others(shape):
+    """A structure in the upper left quarter; noise of another strength everywhere."""
+    random = np.random.default_rng(2)
+    plane = random.normal(100, 5, shape)
+    plane[:64, :64] += 50 * np.sin(np.arange(64) / 5)
+    share = signal_share(plane, 32)
+    assert share.shape == (4, 5)
+    assert (share[:2, :2] > 0.9).all()
+    assert np.median(share[2:]) < 0.2
+    assert signal_share(np.add.outer(np.arange(64.0), np.arange(64.0)), 32).min() > 0.99
 
 
 @pytest.mark.parametrize("error", [0.0, -1.0, math.nan])
