@@ -122,7 +122,7 @@ def ml_vae_score(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: P
                 rows.append(["pixels", 0, kind, len(crops), len(pixels), *cells(score)])
         for kind in PROBES:
             score = ask(kind=kind)
-            sizes = [len(crops), len(codes.levels)]
+            sizes = [len(crops), len(codes.distances)]
             rows.append([model.name, model.steps, kind, *sizes, *cells(score)])
             print(rows[-1], flush=True)
     shown = [[row[0], row[2], *(f"{each:.3f}" for each in row[5:])] for row in rows]

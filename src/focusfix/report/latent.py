@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.floating]
 
-_LEVELS, _FIELDS = "viridis", "tab20"
+_LEVELS, _DISTANCES, _FIELDS = "viridis", "viridis_r", "tab20"
 _LINE = 0.8
 _POINT, _SMALL_POINT = 14, 9
 _MOST_PERPLEXITY = 30
@@ -51,14 +51,14 @@ class CodeMap(NamedTuple):
         One row for each image.
     identities : ndarray of int, shape (N,)
         What is seen.
-    levels : ndarray, shape (N,)
-        Distance from focus, signed where the side is known.
+    distances : ndarray, shape (N,)
+        Distance from focus, without the side; >= 0.
     """
 
     identity: FloatArray
     blur: FloatArray
     identities: npt.NDArray[np.intp]
-    levels: npt.NDArray[np.float64]
+    distances: npt.NDArray[np.float64]
 
 
 def write_code_paths(path: Path, paths: Sequence[CodePath], unit: str) -> None:
@@ -131,7 +131,7 @@ def write_code_maps(path: Path, codes: CodeMap, unit: str) -> None:
     axes = figure.subplots(1, 3)
     placed = neighbour_map(codes.identity)
     shown = axes[0].scatter(*placed.T, c=codes.identities % _FIELDS_OF_MAP, cmap=_FIELDS, s=_POINT)
-    shown = axes[1].scatter(*placed.T, c=codes.levels, cmap=_LEVELS, s=_POINT)
+    shown = axes[1].scatter(*placed.T, c=codes.distances, cmap=_DISTANCES, s=_POINT)
     for panel, title in zip(
         axes, ("identity code, by field", "identity code, by distance"), strict=False
     ):
@@ -140,7 +140,7 @@ def write_code_maps(path: Path, codes: CodeMap, unit: str) -> None:
     if codes.blur.shape[1] == 1:
         _draw_number(axes[2], codes, unit)
     else:
-        axes[2].scatter(*neighbour_map(codes.blur).T, c=codes.levels, cmap=_LEVELS, s=_POINT)
+        axes[2].scatter(*neighbour_map(codes.blur).T, c=codes.distances, cmap=_DISTANCES, s=_POINT)
         style_axes(axes[2], PAPER, "t-SNE 1", "t-SNE 2")
         axes[2].set_title("blur code, by distance")
     _add_scale(figure, shown, list(axes), f"distance from focus ({unit})")
@@ -202,7 +202,7 @@ def _draw_number(axes: "Axes", codes: CodeMap, unit: str) -> None:
     for identity in np.unique(codes.identities):
         of_it = codes.identities == identity
         axes.plot(
-            codes.levels[of_it], codes.blur[of_it, 0], ".-", linewidth=_LINE, markersize=4,
+            codes.distances[of_it], codes.blur[of_it, 0], ".-", linewidth=_LINE, markersize=4,
             color=PAPER.output, alpha=0.5,
         )  # fmt: skip
     style_axes(axes, PAPER, f"distance from focus ({unit})", "blur code")

@@ -184,7 +184,6 @@ def code_crops(
     Returns
     -------
     CodeMap
-        Levels are minus the distance from focus.
 
     Raises
     ------
@@ -210,7 +209,7 @@ def code_crops(
             identities.append(np.full(len(at), identity))
             levels.append(at)
     codes = flat_codes(network, np.concatenate(images))
-    return CodeMap(*codes, np.concatenate(identities), np.concatenate(levels))
+    return CodeMap(*codes, np.concatenate(identities), np.abs(np.concatenate(levels)))
 
 
 _Levels = tuple[tuple[float, ...], npt.NDArray[np.float32]]

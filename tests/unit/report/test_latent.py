@@ -55,7 +55,7 @@ def test_maps_are_drawn(tmp_path, elements) -> None:
         rng.normal(size=(12, 20)),
         rng.normal(size=(12, elements)),
         np.repeat(np.arange(3), 4),
-        np.tile(LEVELS, 3),
+        np.abs(np.tile(LEVELS, 3)),
     )
     write_code_maps(tmp_path / "maps.svg", codes, "um")
     assert b"<svg" in (tmp_path / "maps.svg").read_bytes()

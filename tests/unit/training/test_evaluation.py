@@ -74,7 +74,7 @@ def test_both_sides_of_a_field_are_one_identity() -> None:
     behind = Ladder(first.field, (-6.0, 0.0), first.images[1::2] * 0.5)
     codes = code_crops(network, [first, behind, second])
     assert codes.identities.tolist() == [0] * 5 + [1] * 4
-    assert codes.levels.tolist() == [-12, -8, -4, 0, -6, -12, -8, -4, 0]
+    assert codes.distances.tolist() == [12, 8, 4, 0, 6, 12, 8, 4, 0]
     with torch.inference_mode():
         expected = network.encode(torch.from_numpy(behind.images[:1, None])).identity.flatten()
     np.testing.assert_allclose(codes.identity[4], expected, atol=1e-6)
