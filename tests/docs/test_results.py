@@ -24,3 +24,12 @@ def table_line(row: dict[str, str]) -> str:
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row['dz_um']}-{row['method']}")
 def test_table_is_what_was_measured(row: dict[str, str]) -> None:
     assert table_line(row) in (DOCS / "results.md").read_text(encoding="utf-8")
+
+
+def test_trust_table_is_what_was_measured() -> None:
+    path = DOCS / "results" / "trust_map.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = [f"| {' | '.join(row.values())} |" for row in csv.DictReader(file)]
+    text = (DOCS / "trust.md").read_text(encoding="utf-8")
+    assert lines
+    assert not [line for line in lines if line not in text]
