@@ -35,7 +35,8 @@ def run(options: ScoreOptions, console: Console) -> None:
     range, which is never guessed from the pixels and always printed.
 
     Without: sharpness, resolution by Fourier ring correlation, noise and clipped pixels of each
-    plane, and the sharpest plane of each stack.
+    plane, and the sharpest plane of each stack; with --numerical-aperture how far it is from
+    focus.
 
     With --checkpoint and --data: what weights reach on the fields of focal series that they were
     not trained on, distance by distance, beside doing nothing.

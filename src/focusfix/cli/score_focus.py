@@ -39,11 +39,14 @@ class FocusRun:
         Told which weights read the blur, and which maps are written.
     targets : dict of Path to Path
         Map of each image; empty for none.
+    maps : dict of Path to list of ndarray
+        Distance and expected error of the planes of each image so far.
     """
 
     options: ScoreOptions
     console: Console
     targets: dict[Path, Path]
+    maps: "dict[Path, list[np.ndarray]]" = field(default_factory=dict)
     _readers: "dict[Path, tuple[BlurReader, CheckpointHeader]]" = field(default_factory=dict)
 
     def start(self, image: "ImageReader", pixel_size_um: float | None) -> "ImageFocus | None":
@@ -95,7 +98,9 @@ class FocusRun:
     def finish_image(
         self, path: Path, focus: "ImageFocus | None", metadata: "ImageMetadata"
     ) -> None:
-        """Write the map of an image, if one is wanted."""
+        """Keep the maps of an image, and write them if that is wanted."""
+        if focus is not None:
+            self.maps[path] = focus.maps
         if focus is not None and path in self.targets:
             target = self.targets[path]
             focus.write(target, metadata, overwrite=self.options.overwrite)

@@ -4,7 +4,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -131,7 +131,10 @@ def compose_comparisons(
 
 
 def compose_inspections(
-    records: Sequence[Record], panels: "Sequence[ProfilePanel]", options: ScoreOptions
+    records: Sequence[Record],
+    panels: "Sequence[ProfilePanel]",
+    maps: "Mapping[Path, Sequence[np.ndarray]]",
+    options: ScoreOptions,
 ) -> "Page":
     """Lay out the report of images without references.
 
@@ -141,6 +144,8 @@ def compose_inspections(
         One for each image that was scored; at least one.
     panels : sequence of ProfilePanel
         Profiles, if any.
+    maps : mapping of Path to sequence of ndarray
+        Distance from focus and its error for the planes of images, where they were measured.
     options : ScoreOptions
         As the user gave them.
 
@@ -157,8 +162,10 @@ def compose_inspections(
         for number in sharpest or [0]:
             plane = record["planes"][number]
             title = f"{Path(record['input']).name} {plane_label(plane['plane'])}".strip()
-            image = _read_plane(Path(record["input"]), number, options.axes)
-            examples.append(compose_example(title, "", {"image": image}))
+            path = Path(record["input"])
+            image = _read_plane(path, number, options.axes)
+            distance = tuple(maps[path][number]) if path in maps else None
+            examples.append(compose_example(title, "", {"image": image}, distance=distance))
     facts = [("pixel size", _pixel_size(each)) for each in records]
     return compose_inspection(
         records,

@@ -98,7 +98,7 @@ def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
         means = inspecting.finish()
         profiles.save(options.profile_plot)
         if inspecting.records:
-            parts = inspecting.records, profiles.panels, options
+            parts = inspecting.records, profiles.panels, focus.maps, options
             write_report(options, console, lambda: compose_inspections(*parts))
     return means
 

@@ -29,6 +29,7 @@ _DISC_HALF = 2.2150894
 
 _RINGS = 1024
 _MEANS_PER_SIDE = 8
+_CONFIDENCE = 3.0
 _LEAST_SHARE = 0.02
 
 FloatMap = npt.NDArray[np.float32]
@@ -187,7 +188,8 @@ def signal_share(plane: npt.NDArray[Any], cell_px: int) -> FloatMap:
     Returns
     -------
     ndarray of float32, shape (ceil(Y / cell_px), ceil(X / cell_px))
-        Share of the variance, of means over a few pixels, that is not noise; 0.02 to 1.
+        Share of the variance, of means over a few pixels, that is more than noise makes by
+        chance; 0.02 to 1.
     """
     step = math.gcd(cell_px, max(cell_px // _MEANS_PER_SIDE, 1))
     rows, columns = (math.ceil(size / cell_px) for size in plane.shape)
@@ -200,7 +202,8 @@ def signal_share(plane: npt.NDArray[Any], cell_px: int) -> FloatMap:
     means = whole.reshape(rows * side, step, columns * side, step).mean(axis=(1, 3))
     variance = means.reshape(rows, side, columns, side).var(axis=(1, 3))
     noise = (estimate_noise(plane) / step) ** 2
-    signal = np.maximum(variance - noise, 0)
+    chance = 1 + _CONFIDENCE * math.sqrt(2) / side  # of the variance of side x side means
+    signal = np.maximum(variance - noise * chance, 0)
     share = np.divide(signal, variance, out=np.zeros_like(signal), where=signal > 0)
     return np.asarray(np.clip(share, _LEAST_SHARE, 1), dtype=np.float32)
 

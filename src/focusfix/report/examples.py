@@ -33,7 +33,12 @@ Images = Mapping[str, npt.NDArray[Any]]
 
 
 def compose_example(
-    title: str, note: str, images: Images, *, trust: npt.NDArray[Any] | None = None
+    title: str,
+    note: str,
+    images: Images,
+    *,
+    trust: npt.NDArray[Any] | None = None,
+    distance: tuple[npt.NDArray[Any], npt.NDArray[Any]] | None = None,
 ) -> Example:
     """Show one plane.
 
@@ -46,6 +51,8 @@ def compose_example(
         the part that is enlarged.
     trust : ndarray, shape (Y, X, S), optional
         Error that the output is expected to have; grey values.
+    distance : (ndarray, ndarray), optional
+        Distance from focus and its expected error, neighbourhood by neighbourhood; micrometres.
 
     Returns
     -------
@@ -75,6 +82,9 @@ def compose_example(
         rows.append(_differences(images))
     if trust is not None:
         rows.append(_errors(images, trust))
+    if distance is not None:
+        maps = {"distance from focus": (distance[0], ""), "expected error": (distance[1], "")}
+        rows.append(_maps(maps, "\N{MICRO SIGN}m"))
     return Example(title, note, rows)
 
 
@@ -110,15 +120,23 @@ def _differences(images: Images) -> PictureRow:
 
 def _errors(images: Images, trust: npt.NDArray[Any]) -> PictureRow:
     """Show the expected error, beside the true one where the truth is known."""
-    expected = trust.mean(axis=-1)
-    limit = fit_difference(expected)
-    pictures = [_picture("expected error", paint_map(shrink(expected), limit))]
+    errors = {"expected error": (trust.mean(axis=-1), "")}
     if REFERENCE in images and "output" in images:
         pair = images["output"], images[REFERENCE]
-        error = np.abs(pair[0] - pair[1]).mean(axis=-1)
-        note = f"correlation {compare_expected_error(trust, *pair).correlation:.2f}"
-        pictures.append(_picture("true error", paint_map(shrink(error), limit), note))
-    return PictureRow(pictures, ColourScale("0", _grey(limit), _ERRORS, "grey values"))
+        correlation = compare_expected_error(trust, *pair).correlation
+        true_error = np.abs(pair[0] - pair[1]).mean(axis=-1)
+        errors["true error"] = (true_error, f", correlation {correlation:.2f}")
+    return _maps({name: (shrink(values), note) for name, (values, note) in errors.items()}, "grey")
+
+
+def _maps(maps: Mapping[str, tuple[npt.NDArray[Any], str]], unit: str) -> PictureRow:
+    """Show values from 0 up, each on a scale of its own."""
+    pictures = []
+    for title, (values, note) in maps.items():
+        limit = fit_difference(values[np.isfinite(values)]) if np.isfinite(values).any() else 1.0
+        text = f"0 to {_grey(limit)} {unit}{note}"
+        pictures.append(replace(_picture(title, paint_map(values, limit), text), enlarged=True))
+    return PictureRow(pictures, ColourScale("0", "most", _ERRORS, "each on its own scale"))
 
 
 def _grey(value: float) -> str:

@@ -86,11 +86,15 @@ def _cards(planes: Sequence[Record]) -> list[Card]:
     in_um = any(math.isfinite(plane["resolution_um"]) for plane in planes)
     resolution = ("resolution_um", f" {_MICRO}") if in_um else ("resolution_px", " px")
     cards = []
-    for name, unit in (("sharpness", ""), resolution, ("noise", "")):
+    measures = [("sharpness", ""), resolution, ("noise", "")]
+    if any(math.isfinite(plane["dz_abs_um"]) for plane in planes):
+        measures.append(("dz_abs_um", f" {_MICRO}"))
+    for name, unit in measures:
         values = sorted(each[name] for each in planes if math.isfinite(each[name]))
         note = f"median; {values[0]:.3g} to {values[-1]:.3g}" if len(values) > 1 else ""
         value = f"{values[len(values) // 2]:.3g}{unit}" if values else "-"
-        cards.append(Card(name.partition("_")[0], value, note))
+        title = "from focus" if name == "dz_abs_um" else name.partition("_")[0]
+        cards.append(Card(title, value, note))
     return cards
 
 

@@ -85,7 +85,7 @@ def test_empty_neighbourhoods_are_told_from_others(shape):
     share = signal_share(plane, 32)
     assert share.shape == (4, 5)
     assert (share[:2, :2] > 0.9).all()
-    assert np.median(share[2:]) < 0.2
+    assert share[2:].max() < 0.2
     assert signal_share(np.add.outer(np.arange(64.0), np.arange(64.0)), 32).min() > 0.99
 
 
