@@ -144,10 +144,12 @@ class LatentLineModel(Restorer):
 
         Parameters
         ----------
-        sharper, blurrier, psf
+        sharper, blurrier : Tensor, shape (N, 1, Y, X)
             The ends, as for :meth:`encode_ends`.
         alpha : float or Tensor, shape (N,)
             Weight of the sharper image; 0 to 1.
+        psf : Tensor, shape (S, S), optional
+            As for :meth:`encode_ends`.
 
         Returns
         -------
@@ -172,11 +174,13 @@ class LatentLineModel(Restorer):
 
         Parameters
         ----------
-        sharper, blurrier, psf
+        sharper, blurrier : Tensor, shape (N, 1, Y, X)
             The ends, as for :meth:`encode_ends`.
         alpha : float or Tensor, shape (N,)
             Position of ``sharper`` between the unseen image in focus (1) and ``blurrier`` (0);
             0 < alpha <= 1.
+        psf : Tensor, shape (S, S), optional
+            As for :meth:`encode_ends`.
 
         Returns
         -------

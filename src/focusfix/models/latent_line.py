@@ -212,9 +212,10 @@ class LatentLine(LatentLineModel):
 
         Returns
         -------
-        radius_px, spread_px : Tensor, shape (N, 1, Y / stride, X / stride)
-            Blur radius and its expected error; see
-            :class:`~focusfix.models.blur_reading.BlurReading`.
+        radius_px : Tensor, shape (N, 1, Y / stride, X / stride)
+            Blur radius; see :class:`~focusfix.models.blur_reading.BlurReading`.
+        spread_px : Tensor, shape (N, 1, Y / stride, X / stride)
+            Its expected error.
         """
         check_image(image, channels=1, stride_px=self.content.footprint.stride_px)
         filters = self.content.filters
@@ -231,8 +232,10 @@ class LatentLine(LatentLineModel):
 
         Returns
         -------
-        blurred, radius_px : Tensor, shape (N, 1, Y, X)
-            The result, and the blur radius at each pixel.
+        blurred : Tensor, shape (N, 1, Y, X)
+            The result.
+        radius_px : Tensor, shape (N, 1, Y, X)
+            Blur radius at each pixel.
         """
         radius = self._enlarged(self.read_blur(of)[0])
         return self.ladder(image, radius), radius
