@@ -127,7 +127,10 @@ class LatentLineModel(Restorer):
 
         Returns
         -------
-        sharper, blurrier : Tensor, shape (N, K, Y', X')
+        sharper : Tensor, shape (N, K, Y', X')
+            Code of the sharper image.
+        blurrier : Tensor, shape (N, K, Y', X')
+            Code of the blurrier one.
         """
         codes = self.encode(torch.cat([sharper, blurrier]))
         return codes[: len(sharper)], codes[len(sharper) :]
