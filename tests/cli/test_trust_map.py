@@ -197,6 +197,15 @@ def test_what_cannot_be_is_said_before_any_work(run_cli, image, monkeypatch, opt
     assert sorted(path.name for path in image.parent.iterdir()) == ["in.tif"]
 
 
+def test_refocusers_have_no_maps(run_cli, image, tmp_path, save_random_weights):
+    weights = save_random_weights(tmp_path / "refocus.safetensors", "refocus")
+    arguments = ["deblur", image, "-m", weights, "--dz-um", 2, "-o", tmp_path / "out.tif"]
+    done = run_cli(*arguments, "--trust-map", tmp_path / "map.tif")
+    assert done.code == 2
+    assert "brings images to another plane" in done.err
+    assert not (tmp_path / "out.tif").exists()
+
+
 def test_weights_that_read_blur_must_be_there(run_cli, image, tmp_path, monkeypatch, tiny_weights):
     monkeypatch.setattr("focusfix.io.weights.shipped_folder", lambda: tmp_path / "nothing")
     output = tmp_path / "out.tif"

@@ -107,6 +107,9 @@ def _check_part(
     reader: "LatentLine",
 ) -> dict[str, Any]:
     choice, flat = restored.choice, restored.survey.constant_channels
+    if choice.family == "refocuser":
+        reason = "the model brings images to another plane and not into focus"
+        return restored.description | {"re_blur": {"not_made": reason}}
     found = [
         _check_channel(shelf, images, restored, channel, reader)
         for channel in choice.channels

@@ -53,7 +53,7 @@ def write_trust_map(
     Raises
     ------
     UsageError
-        If a network depends on more of the image than a tile shows.
+        If a network depends on more of the image than a tile shows, or refocuses.
     ModelError
         If the weights that read blur cannot be loaded.
     """
@@ -94,12 +94,7 @@ def _map_part(shelf: ModelShelf, image: "ImageReader", restored: RestoredPart) -
     from focusfix.operations.trust import bind_trust
 
     choice = restored.choice
-    if not restored.network.footprint.exact:
-        raise UsageError(
-            f"The model {choice.path.stem} sees more of an image than a tile shows, so that no "
-            "trust map can be made of it.",
-            "Leave --trust-map out, or choose another model with --model.",
-        )
+    _check_model(restored)
     binding = bind_trust(restored.network, load_reader(shelf), choice.header.trust)
     device = shelf.execution(choice).device
     function = build_function(binding, Execution(device, "fp32", "torch"))
@@ -107,6 +102,20 @@ def _map_part(shelf: ModelShelf, image: "ImageReader", restored: RestoredPart) -
     scales = tuple(ChangeScale.of(scale) for scale in restored.part.scales)
     batch = choose_batch_size(plan.tile_shape, device)
     return Part(restored.part.planes, function, plan, scales, batch)
+
+
+def _check_model(restored: RestoredPart) -> None:
+    """Refuse models whose errors the signs of trouble do not tell."""
+    reason = None
+    if restored.choice.family == "refocuser":
+        reason = "brings images to another plane and not into focus"
+    elif not restored.network.footprint.exact:
+        reason = "sees more of an image than a tile shows"
+    if reason is not None:
+        raise UsageError(
+            f"The model {restored.choice.path.stem} {reason}, so there is no trust map of it.",
+            "Leave --trust-map out, or choose another model with --model.",
+        )
 
 
 def _tell(target: Path, choices: Sequence[Choice], console: Console) -> None:
