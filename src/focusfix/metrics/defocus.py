@@ -230,8 +230,9 @@ def typical_distance(distance_um: FloatMap, error_um: FloatMap) -> Distance:
 
     Examples
     --------
-    >>> typical_distance(np.array([2.0, 9.0, 3.0]), np.array([0.5, 50.0, 0.5]))
-    Distance(dz_abs_um=3.0, error_um=0.5024...)
+    >>> found = typical_distance(np.array([2.0, 9.0, 3.0]), np.array([0.5, 50.0, 0.5]))
+    >>> found.dz_abs_um, round(found.error_um, 1)
+    (3.0, 0.5)
     """
     if distance_um.shape != error_um.shape:
         raise ValueError(f"the maps differ in shape: {distance_um.shape} and {error_um.shape}")
