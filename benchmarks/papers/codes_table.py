@@ -20,6 +20,7 @@ import numpy as np
 from scored_models import (
     ScoredModel,
     crops_of,
+    describe,
     markdown,
     measure_once,
     parser_of,
@@ -44,7 +45,7 @@ from focusfix.training.evaluation import PROBES, code_crops, evaluate
 
 MODELS = ("ml-vae", "manifold", "manifold-1d")
 ABLATION = ("manifold", "manifold-no-cross", "manifold-no-contrastive", "manifold-no-consistency")
-IMAGE_COLUMNS = ("model", "steps", "task", "method", "distance_um", "images", "psnr_db", "ssim")
+IMAGE_COLUMNS = ("model", "steps", "task", "method", "distance", "images", "psnr_db", "ssim")
 PROBE_COLUMNS = (
     "model", "steps", "classifier", "identities", "images", "identity_accuracy", "blur_accuracy",
     "ml_vae_score", "chance",
@@ -75,7 +76,9 @@ def image_rows(model: ScoredModel, crops: Sequence[Ladder], kept: Path) -> list[
     ]
 
 
-def reconstruction(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:
+def reconstruction(
+    models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path, _unit: str
+) -> Table:
     """Table 5.1."""
     rows = [row for model in models for row in image_rows(model, crops, kept)]
     kept = [row for row in rows if row[2] == RECONSTRUCTION]
@@ -84,7 +87,9 @@ def reconstruction(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept:
     return IMAGE_COLUMNS, kept, markdown(titles, shown)
 
 
-def deblurring(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:
+def deblurring(
+    models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path, unit: str
+) -> Table:
     """Tables 5.3 and 5.4."""
     rows = [row for model in models for row in image_rows(model, crops, kept)]
     kept = [row for row in rows if row[2] in (DEBLURRING, SYNTHESIS)]
@@ -104,11 +109,13 @@ def deblurring(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Pat
                 each = [of_it[f"{d:g}"][6] for d in reversed(distances) if d]
                 whole = of_it["all"]
                 shown.append([label, *each, whole[6], f"{whole[7]:.4f}"])
-    titles = ("method", *(f"{d:g} µm" for d in reversed(distances) if d), "mean", "SSIM")
+    titles = ("method", *(f"{d:g} {unit}" for d in reversed(distances) if d), "mean", "SSIM")
     return IMAGE_COLUMNS, kept, markdown(titles, shown)
 
 
-def ml_vae_score(models: Sequence[ScoredModel], crops: Sequence[Ladder], kept: Path) -> Table:  # noqa: ARG001 - nothing is kept
+def ml_vae_score(
+    models: Sequence[ScoredModel], crops: Sequence[Ladder], _kept: Path, _unit: str
+) -> Table:
     """Table 5.2; raw pixels, averaged over 8 x 8, are the row to compare with."""
     rows: list[list[object]] = []
     for model in models:
@@ -156,12 +163,12 @@ def main() -> None:
     crops = [crop for field in fields for crop in crops_of(field)]
     if options.crops:
         crops = crops[:: max(1, len(crops) // options.crops)][: options.crops]
-    columns, rows, table = make(models, crops, options.runs / "measured" / "codes")
+    columns, rows, table = make(models, crops, options.runs / "measured" / "codes", options.unit)
     name = f"codes_table_{number}"
     write_csv(options.output / f"{name}.csv", columns, rows)
     steps = ", ".join(f"{model.name} {model.steps}" for model in models)
     facts = (
-        f"{len(crops)} crops of {len(fields)} test fields of channel {options.channel}, at "
+        f"{len(crops)} crops of {describe(options, len(fields))}, at "
         f"{len(crops[0].levels)} levels; seed {SEED}. Steps trained: {steps}."
     )
     command = f"benchmarks/papers/codes_table.py {options.which}"

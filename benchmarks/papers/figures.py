@@ -31,7 +31,7 @@ PANEL_INCHES = 1.15
 SEEN_PX, SHOWN_PX = 384, 160
 
 
-def draw_ladder(path: Path, models: list[ScoredModel], field: Ladder) -> None:
+def draw_ladder(path: Path, models: list[ScoredModel], field: Ladder, unit: str) -> None:
     """Show the images of one field, and what models synthesise and deblur of it."""
     rows: list[tuple[str, dict[int, np.ndarray]]] = [("camera", dict(enumerate(field.images)))]
     for model in models:
@@ -56,7 +56,7 @@ def draw_ladder(path: Path, models: list[ScoredModel], field: Ladder) -> None:
                 panel.imshow(window, cmap="gray", vmin=0, vmax=high, interpolation="nearest")
         axes[0].set_ylabel(label, fontsize=7)
     for place, level in enumerate(field.levels):
-        grid[0, place].set_title(f"{-level:g} µm", fontsize=8)
+        grid[0, place].set_title(f"{-level:g} {unit}", fontsize=8)
     save_figure(figure, path)
     print(f"wrote {path}", flush=True)
 
@@ -71,17 +71,22 @@ def main() -> None:
     fields = read_fields(options, models)
     lines = [model for model in models if isinstance(model.network, LatentLineModel)]
     if lines:
-        draw_ladder(options.output / "ladder.png", lines[1:] or lines, fields[0].middle(SEEN_PX))
+        draw_ladder(
+            options.output / "ladder.png",
+            lines[1:] or lines,
+            fields[0].middle(SEEN_PX),
+            options.unit,
+        )
     for model in lines:
         path = options.output / f"paths_{model.name}.svg"
-        write_code_paths(path, line_codes(model.network, fields), "µm")
+        write_code_paths(path, line_codes(model.network, fields), options.unit)
         print(f"wrote {path}", flush=True)
     middles = [field.middle(CROP_PX) for field in fields]
     for model in models:
         if isinstance(model.network, DisentangledModel):
             path = options.output / f"codes_{model.name}.svg"
             codes = code_crops(model.network, middles, most=FIELDS_OF_MAP)
-            write_code_maps(path, codes, "µm")
+            write_code_maps(path, codes, options.unit)
             print(f"wrote {path}", flush=True)
 
 

@@ -8,6 +8,7 @@ Pixels, which are their own codes, are the row to compare with.
 from scored_models import (
     CROP_PX,
     PixelLine,
+    describe,
     markdown,
     parser_of,
     read_fields,
@@ -59,7 +60,7 @@ def main() -> None:
     write_markdown(
         options.output / f"{options.name}.md",
         "benchmarks/papers/line_table_1.py",
-        f"{len(fields)} test fields of channel {options.channel}, {levels} µm from focus.",
+        f"{describe(options, len(fields))}, {levels} {options.unit} from focus.",
         [markdown(TITLES, shown)],
     )
 

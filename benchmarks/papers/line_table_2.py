@@ -25,6 +25,7 @@ from scored_models import (
     CROP_PX,
     PixelLine,
     ScoredModel,
+    describe,
     markdown,
     measure_once,
     parser_of,
@@ -63,7 +64,7 @@ MODELS = (
     "fluorescence",
 )
 COLUMNS = (
-    "scale", "model", "steps", "task", "distance_um", "images", "psnr_db",
+    "scale", "model", "steps", "task", "distance", "images", "psnr_db",
     "pooled_psnr_db", "ssim",
 )  # fmt: skip
 SYNTHESIS_TITLES = (
@@ -213,7 +214,8 @@ def write_tables(
             figures += csv_rows(scale, name, steps, rows)
         made = [synthesis_row(name, rows) for (name, _), rows in scored.items()]
         shown = [deblurring_row(name, rows, levels) for (name, _), rows in scored.items()]
-        titles = ("method", *(f"{-level:g} µm" for level in levels), "mean", "pooled", "SSIM")
+        distances = [f"{-level:g} {options.unit}" for level in levels]
+        titles = ("method", *distances, "mean", "pooled", "SSIM")
         tables += [
             f"**{TITLES[scale]}: synthesis (dB)**",
             markdown(SYNTHESIS_TITLES, [row for row in made if row]),
@@ -223,8 +225,8 @@ def write_tables(
     write_csv(options.output / f"{options.name}.csv", COLUMNS, figures)
     steps = ", ".join(f"{model.name} {model.steps}" for model in models)
     facts = (
-        f"{len(fields)} test fields of channel {options.channel}; blurriest level "
-        f"{-fields[0].levels[0]:g} µm from focus; middle {CROP_PX} pixels. Steps trained: {steps}."
+        f"{describe(options, len(fields))}; blurriest level {-fields[0].levels[0]:g} "
+        f"{options.unit} from focus; middle {CROP_PX} pixels. Steps trained: {steps}."
     )
     command = "benchmarks/papers/line_table_2.py"
     write_markdown(options.output / f"{options.name}.md", command, facts, tables)

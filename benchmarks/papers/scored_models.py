@@ -123,7 +123,10 @@ def read_models(options: argparse.Namespace) -> Iterator[ScoredModel]:
 
 
 def read_fields(options: argparse.Namespace, models: Sequence[ScoredModel]) -> list[Ladder]:
-    """Read the fields that no model was trained on, whole, up to the level in focus."""
+    """Read the fields that no model was trained on, whole, up to the level in focus.
+
+    Sets ``options.unit``, that of their distances from focus.
+    """
     index = index_data(options.data, channels=[options.channel] if options.channel else ())
     kept = [set(model.fields) for model in models if model.fields]
     names = (
@@ -131,12 +134,21 @@ def read_fields(options: argparse.Namespace, models: Sequence[ScoredModel]) -> l
     )
     split = "all" if options.every_field else "test"
     chosen = choose_held_out(index.series, {"test": sorted(names)}, split)
+    known = all(each.z_um is not None for each in chosen)
+    options.unit = "µm" if known else "levels"
     with closing(PlaneStore(0)) as planes:
         return [
             ladder
             for fitted in fit_series(chosen)
             for ladder in read_ladders(fitted, planes, step=options.level_step)
         ]
+
+
+def describe(options: argparse.Namespace, count: int) -> str:
+    """Say which fields were measured."""
+    if options.every_field:
+        return f"{count} field{'s'[: count != 1]} of {options.data.name}"
+    return f"{count} test fields of channel {options.channel}"
 
 
 def measure_once(place: Path, measure: "Callable[[], Sequence[Comparison]]") -> list[Comparison]:

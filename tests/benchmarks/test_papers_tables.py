@@ -61,14 +61,15 @@ def test_runs_go_on_where_they_were(papers, tmp_path) -> None:
 
 
 def test_line_tables_have_every_method_and_level(papers, tmp_path) -> None:
-    options = Namespace(output=tmp_path, name="t", channel="w1", runs=tmp_path)
+    options = Namespace(
+        output=tmp_path, name="t", channel="w1", runs=tmp_path, unit="µm", data=tmp_path
+    )
+    options.every_field = False
     models = scored(papers, "linear-ae-direct", "multilevel-unet")
     papers("line_table_2").write_tables(options, models, fields())
     rows = read(tmp_path / "t.csv")
     deblurred = {
-        (row["scale"], row["model"], row["distance_um"])
-        for row in rows
-        if row["task"] == "deblurring"
+        (row["scale"], row["model"], row["distance"]) for row in rows if row["task"] == "deblurring"
     }
     names = ("doing nothing", "line of pixels", "linear-ae-direct", "multilevel-unet")
     scales = ("field", "stretched")
@@ -80,7 +81,9 @@ def test_line_tables_have_every_method_and_level(papers, tmp_path) -> None:
 
 def test_tables_of_codes_have_doing_nothing_once(papers, tmp_path) -> None:
     crops = [each.middle(128) for each in fields()]
-    _, rows, page = papers("codes_table").deblurring(scored(papers, "manifold"), crops, tmp_path)
+    _, rows, page = papers("codes_table").deblurring(
+        scored(papers, "manifold"), crops, tmp_path, "µm"
+    )
     assert page.count("doing nothing") == 1
     assert "| manifold, random donor |" in page
     assert {row[3] for row in rows if row[2] == "deblurring"} == {
