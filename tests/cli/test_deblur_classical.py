@@ -219,6 +219,19 @@ def test_a_stack_out_of_focus_plane_by_plane(run_cli, stack):
     assert all(model["dz_um"] >= 0 for model in models)
 
 
+def test_blank_planes_are_copied(run_cli, tmp_path, draw_nuclei):
+    path, output = tmp_path / "in.tif", tmp_path / "out.tif"
+    planes = np.stack([draw_nuclei((64, 64)), np.full((64, 64), 100, np.uint16)])
+    tifffile.imwrite(path, planes, imagej=True, metadata={"axes": "ZYX", "unit": "um"})
+    arguments = ("-m", "wiener", "--dz-um", "auto", "--pixel-size-um", "0.5", "-o", output)
+    done = run_cli("deblur", path, *arguments)
+    assert done.code == 0, done.err
+    assert "1 of 2 planes hold one grey value only" in " ".join(done.err.split())
+    restored = tifffile.imread(output)
+    np.testing.assert_array_equal(restored[1], planes[1])
+    assert not np.array_equal(restored[0], planes[0])
+
+
 def test_a_refocuser_goes_the_distance(run_cli, image, tmp_path):
     weights = save_refocuser(tmp_path / "refocuser.safetensors")
     outputs = []

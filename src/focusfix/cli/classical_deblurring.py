@@ -1,9 +1,8 @@
 """``focusfix deblur`` without learning: deconvolution by a known lens, and sharpening."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.classical_options import EDF, check_classical_options, parse_distance
@@ -30,7 +29,7 @@ from focusfix.cli.restoration import (
 from focusfix.cli.scales import fit_channel_scales, tell_channel_findings
 from focusfix.cli.second_image import grey
 from focusfix.cli.sidecar import check_folder
-from focusfix.errors import UsageError
+from focusfix.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,13 +143,37 @@ class ClassicalDeblurring:
         from focusfix.operations.classical import bind_classical
 
         planes = planes_of_channels(reader.metadata, channels)
-        groups = [(plane,) for plane in planes] if self.settings.looks_at_planes else [planes]
-        bound = []
-        for group in groups:
-            read = partial(_read_middle, reader, group[0])
-            bound.append((bind_classical(self.settings, optics, read), group))
+        if not self.settings.looks_at_planes:
+            bound = [(bind_classical(self.settings, optics), planes)]
+        else:
+            bound = []
+            for plane, window in self._readable(reader, planes):
+                bound.append((bind_classical(self.settings, optics, window), (plane,)))
         self._tell([each for each, _ in bound], optics, str(reader.path))
         return bound
+
+    def _readable(
+        self, reader: "ImageReader", planes: Sequence[int]
+    ) -> "Iterator[tuple[int, np.ndarray]]":
+        """Read the middle of each plane that shows something; the others are copied."""
+        blank = 0
+        for plane in planes:
+            window = _read_middle(reader, plane)
+            if window.min() < window.max():
+                yield plane, window
+            else:
+                blank += 1
+        if blank == len(planes):
+            raise InputError(
+                f"{reader.path} holds one grey value only in the middle of every plane: its blur "
+                "cannot be read there.",
+                "Cut out a part that shows something, or use --model unsharp.",
+            )
+        if blank:
+            self.console.warning(
+                f"{reader.path}: {blank} of {len(planes)} planes hold one grey value only in their "
+                "middle and are copied"
+            )
 
     def _tell(
         self, bound: "Sequence[ClassicalFunction]", optics: "OpticsSettings | None", path: str

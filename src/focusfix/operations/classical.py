@@ -1,6 +1,5 @@
 """Restoration without learning, bound to one image: its lens, its distance, its spectrum."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, get_args
 
@@ -115,7 +114,7 @@ class ClassicalFunction:
 def bind_classical(
     settings: ClassicalSettings,
     optics: OpticsSettings | None,
-    read_plane: Callable[[], npt.NDArray[np.float64]],
+    plane: npt.NDArray[np.float64] | None = None,
 ) -> ClassicalFunction:
     """Make a method ready for the tiles of a plane.
 
@@ -125,8 +124,8 @@ def bind_classical(
         What the user decided.
     optics : OpticsSettings, optional
         Lens and pixel; not for ``unsharp``.
-    read_plane : callable
-        Gives a window of the plane, shape (Y, X), in grey values; called where it is needed.
+    plane : ndarray, shape (Y, X), optional
+        A window of the plane in grey values, which not all are the same; where it is looked at.
 
     Returns
     -------
@@ -137,14 +136,14 @@ def bind_classical(
     InputError
         If the window is too small to tell its noise or its distance from focus.
     ValueError
-        If a setting is out of range, or there is no lens where one is needed.
+        If a setting is out of range, or there is no lens or plane where one is needed.
     """
     if settings.model == "unsharp":
         mask = UnsharpMask(settings.radius_px, settings.amount)
         return ClassicalFunction(mask, {"radius_px": mask.radius_px, "amount": mask.amount})
     if optics is None:
         raise ValueError(f"{settings.model} needs a lens")
-    plane = _check_size(read_plane()) if settings.looks_at_planes else np.empty(0)
+    plane = _check_size(plane) if settings.looks_at_planes else np.empty(0)
     found = None
     if settings.dz_um is None:
         farthest_um = farthest_visible(optics, (plane.shape[0], plane.shape[1]))
@@ -178,7 +177,9 @@ def _wiener(
     return plan_wiener(change, signal, misfit=misfit), details
 
 
-def _check_size(plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _check_size(plane: npt.NDArray[np.float64] | None) -> npt.NDArray[np.float64]:
+    if plane is None:
+        raise ValueError("a plane is needed to read blur and noise from")
     if min(plane.shape) < LEAST_SIZE_PX:
         height, width = plane.shape
         raise InputError(
