@@ -97,7 +97,8 @@ def _search(
     from focusfix.operations.alpha import (
         ALPHAS,
         CONTRAST_SHARE,
-        CONTRAST_SHARE_OF_ESTIMATES,
+        CONTRAST_SHARE_OF_COPIES,
+        CONTRAST_SHARE_OF_PAIRS,
         alphas_around,
         search_alpha,
     )
@@ -116,7 +117,8 @@ def _search(
     if estimate is None:
         return search_alpha(images[0], deblur, psfs, ALPHAS, CONTRAST_SHARE)
     alphas = alphas_around(estimate)
-    return search_alpha(images[0], deblur, psfs, alphas, CONTRAST_SHARE_OF_ESTIMATES)
+    share = CONTRAST_SHARE_OF_COPIES if end.second is None else CONTRAST_SHARE_OF_PAIRS
+    return search_alpha(images[0], deblur, psfs, alphas, share)
 
 
 def reblurring_psfs(lens: "OpticsSettings") -> "list[np.ndarray]":

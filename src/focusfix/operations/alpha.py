@@ -9,11 +9,12 @@ the smallest residual over defocus kernels :math:`h_r` of the lens,
 
 with :math:`b` the image and :math:`\sigma(d)` the part of a difference that is noise from pixel to
 pixel, which nothing can explain. The sharpest result wins among those that stay within 2 % of the
-contrast of the image (its standard deviation without noise), or within 10 % where a model says
-itself where focus is and the search only looks around that. What was added must moreover be
-detail rather than noise: the variance of noise may not grow by more than half the mean square of
-the change. Sharpness does not depend on contrast (:mod:`focusfix.metrics.focus`). If nothing
-qualifies the image stays as it is, which is alpha 1.
+contrast of the image (its standard deviation without noise). Where a model says itself where focus
+is, and the search only looks around that, it is 3 % for two images, whose errors extrapolation
+amplifies, and 10 % for an image and its own copy, whose codes are known to lie on a line. What was
+added must moreover be detail rather than noise: the variance of noise may not grow by more than
+half the mean square of the change. Sharpness does not depend on contrast
+(:mod:`focusfix.metrics.focus`). If nothing qualifies the image stays as it is, which is alpha 1.
 
 An image that is in focus already cannot be told from one that is slightly out of it: it is
 sharpened as long as a narrow kernel explains the difference.
@@ -37,14 +38,17 @@ ALPHAS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.325, 0.25, 0.2, 0.16, 0.125)
 LEAST_ALPHA = 0.02
 """Smallest alpha that is tried where a model asks for it."""
 
-AROUND = (1.4, 1.2, 1.0, 0.85, 0.7)
+AROUND = (1.7, 1.4, 1.2, 1.0, 0.85, 0.7)
 """Factors of the alphas that are tried around a model's own estimate."""
 
 CONTRAST_SHARE = 0.02
 """Part of the contrast that a result may leave unexplained."""
 
-CONTRAST_SHARE_OF_ESTIMATES = 0.1
-"""The same around the estimate of a model that knows where focus is, whatever the lens."""
+CONTRAST_SHARE_OF_PAIRS = 0.03
+"""The same around the estimate of a model that knows where focus is, for two images."""
+
+CONTRAST_SHARE_OF_COPIES = 0.1
+"""The same for an image and its own blurred copy."""
 
 MOST_NOISE_SHARE = 0.5
 IN_FOCUS = 0.97
@@ -190,7 +194,7 @@ def alphas_around(estimate: float) -> tuple[float, ...]:
     Examples
     --------
     >>> alphas_around(0.5)
-    (0.7, 0.6, 0.5, 0.425, 0.35)
+    (0.85, 0.7, 0.6, 0.5, 0.425, 0.35)
     """
     if estimate >= IN_FOCUS:
         return ()
