@@ -52,6 +52,7 @@ def compose_comparison(
     ranges = " or ".join(sorted({f"{each['data_range']:,g}" for each in records}))
     name = records[0]["output"] if len(records) == 1 else f"{len(records)} images"
     n_planes = summary["planes"]
+    how = f"{_CHOSEN if len(examples) < n_planes else ''}{_EXAMPLES}"
     sections = [
         Section(
             "Scores",
@@ -63,7 +64,7 @@ def compose_comparison(
         ),
         *_distances(summary),
         *_stack(records),
-        *([Section("Pictures", _EXAMPLES, examples=examples)] if examples else []),
+        *([Section("Pictures", how, examples=examples)] if examples else []),
         *profile_sections(panels),
         *([Section("Every plane", tables=[_plane_table(records)])] if n_planes > 1 else []),
         provenance_section(provenance),
@@ -77,9 +78,10 @@ def compose_comparison(
     )
 
 
+_CHOSEN = "Of many planes three are shown, chosen by their scores and not by their looks. "
 _EXAMPLES = (
-    "Chosen by their scores, not by their looks. Black and white are the same grey values in all "
-    "images of a plane, and the enlarged part is where the reference has the most detail."
+    "Black and white are the same grey values in all images of a plane, and the enlarged part is "
+    "where the reference has the most detail."
 )
 
 
