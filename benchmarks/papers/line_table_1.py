@@ -43,7 +43,9 @@ def main() -> None:
     options = parser.parse_args()
     models = list(read_models(options))
     fields = read_fields(options, models)
-    parts = {"centre crop": [each.middle(CROP_PX) for each in fields], "whole field": fields}
+    parts = {"centre crop": [each.middle(CROP_PX) for each in fields]}
+    if min(min(each.images.shape[1:]) for each in fields) >= 2 * CROP_PX:
+        parts["whole field"] = fields
     coders: list[tuple[str, int, LineModel]] = [("pixels", 0, PixelLine())]
     coders += [(model.name, model.steps, model.network) for model in models]
     rows = []
