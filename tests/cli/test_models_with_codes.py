@@ -126,7 +126,7 @@ class TestDeblurAlongTheLine:
     def test_auto_takes_what_explains_the_image(
         self, run_cli, tmp_path, draw_nuclei, line_weights, monkeypatch
     ):
-        def follow_pixels(_network, sharper, blurrier, *, alpha):
+        def follow_pixels(_network, sharper, blurrier, *, alpha, psf=None):  # noqa: ARG001
             return sharper + (1 - alpha) / alpha * (sharper - blurrier)
 
         monkeypatch.setattr(
