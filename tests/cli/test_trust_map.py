@@ -240,6 +240,17 @@ class TestReBlurCheck:
         assert ("blurred again" in done.err) == (check["residual_over_contrast"] > 0.2)
         assert ("goes beyond the 1" in done.err) == (check["blur_radius_px"] > 1.15)
 
+    def test_models_without_weights_are_checked_for_reports(self, run_cli, field, tmp_path):
+        output, report = tmp_path / "out.tif", tmp_path / "report.json"
+        arguments = ["deblur", field, "-m", "unsharp", "-o", output]
+        done = run_cli(*arguments, "--report", report)
+        assert done.code == 0, done.err
+        [record] = json.loads(report.read_text())["files"]
+        [check] = record["re_blur"]["channels"]
+        assert check["residual"] > 0
+        done = run_cli(*arguments, "--json", "--overwrite")
+        assert "for --report only" in json.loads(done.out)["re_blur"]["not_made"]
+
     def test_small_images_do_not_tell_their_blur(self, run_cli, image):
         done = run_cli("deblur", image, "-m", "bare", "-o", image.with_name("o.tif"), "--json")
         [model] = json.loads(done.out)["models"]

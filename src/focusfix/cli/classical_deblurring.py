@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.classical_options import EDF, check_classical_options, parse_distance
@@ -13,8 +14,9 @@ from focusfix.cli.deblur_plan import given_options
 from focusfix.cli.depth_fusion import DepthFusing
 from focusfix.cli.files import Record, plan_jobs, process_jobs, show_output
 from focusfix.cli.lens import choose_optics
-from focusfix.cli.model_choice import check_halo
+from focusfix.cli.model_choice import ModelShelf, check_halo
 from focusfix.cli.options import parse_count
+from focusfix.cli.reblur import check_unlearned
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -114,14 +116,23 @@ class ClassicalDeblurring:
                 self.console,
                 overwrite=self.options.overwrite,
             )
+            check = self._check(reader, job.target, channels, survey)
         models = [
             {"name": self.settings.model, **each.details, **describe_part(part)}
             | {"channels": list(channels), "planes": list(part.planes)}
             for (each, _), part in zip(bound, parts, strict=True)
         ]
-        return finish_record(
-            self.options, job, models, survey.n_gaps, describe_stats(stats, metadata), started
-        )
+        output = {"re_blur": check, **describe_stats(stats, metadata)}
+        return finish_record(self.options, job, models, survey.n_gaps, output, started)
+
+    def _check(
+        self, reader: "ImageReader", output: Path, channels: tuple[int, ...], survey: "Survey"
+    ) -> Record:
+        """Blur the output again, for reports only: the weights for it take a while to load."""
+        if self.options.report is None:
+            return {"not_made": "of models without weights it is made for --report only"}
+        shelf = ModelShelf(self.options, self.options.seed, self.console)
+        return check_unlearned(shelf, reader, output, channels, survey)
 
     def _survey(self, reader: "ImageReader", channels: tuple[int, ...]) -> "Survey":
         survey = fit_channel_scales(

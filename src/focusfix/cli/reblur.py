@@ -23,6 +23,8 @@ LEAST_SIZE_PX = 128
 """Side below which an image does not tell its blur."""
 
 
+_TOO_SMALL = f"the image is less than {LEAST_SIZE_PX} pixels wide or high"
+
 LARGE_RESIDUAL = 0.2
 """Residual over contrast above which a result hardly explains its image."""
 
@@ -90,8 +92,7 @@ def check_reblurred(
     from focusfix.io.image import open_image
 
     if min(image.metadata.shape_yx) < LEAST_SIZE_PX:
-        reason = f"the image is less than {LEAST_SIZE_PX} pixels wide or high"
-        return [part.description | {"re_blur": {"not_made": reason}} for part in restored]
+        return [part.description | {"re_blur": {"not_made": _TOO_SMALL}} for part in restored]
     try:
         reader = load_reader(shelf)
     except ModelError as error:
@@ -106,43 +107,88 @@ def _check_part(
     restored: RestoredPart,
     reader: "LatentLine",
 ) -> dict[str, Any]:
-    choice, flat = restored.choice, restored.survey.constant_channels
+    choice = restored.choice
     if choice.family == "refocuser":
         reason = "the model brings images to another plane and not into focus"
         return restored.description | {"re_blur": {"not_made": reason}}
-    found = [
-        _check_channel(shelf, images, restored, channel, reader)
-        for channel in choice.channels
-        if channel not in flat
-    ]
+    found = _check_channels(shelf, images, choice.channels, restored.survey, reader)
     for check in found:
-        if check["residual_over_contrast"] > LARGE_RESIDUAL:
-            shelf.console.warning(
-                f"{images[0].path}: blurred again, channel {check['channel']} of the result "
-                f"differs from the image by {check['residual_over_contrast']:.0%} of its contrast"
-            )
         told = blur_misfit(choice.path.stem, choice.header, check["blur_radius_px"])
         if told is not None:
             shelf.console.warning(f"{images[0].path}: channel {check['channel']}: {told}")
     return restored.description | {"re_blur": {"channels": found}}
 
 
+def check_unlearned(
+    shelf: ModelShelf,
+    image: "ImageReader",
+    output: Path,
+    channels: Sequence[int],
+    survey: "Survey",
+) -> dict[str, Any]:
+    """Do the same for a model without weights.
+
+    Parameters
+    ----------
+    shelf, image, output
+        As for :func:`check_reblurred`.
+    channels : sequence of int
+        Channels that were restored.
+    survey : Survey
+        Scales of the image.
+
+    Returns
+    -------
+    dict
+        As the ``re_blur`` of :func:`check_reblurred`.
+    """
+    from focusfix.io.image import open_image
+
+    if min(image.metadata.shape_yx) < LEAST_SIZE_PX:
+        return {"not_made": _TOO_SMALL}
+    try:
+        reader = load_reader(shelf)
+    except ModelError as error:
+        return {"not_made": error.cause}
+    with open_image(output) as result:
+        return {"channels": _check_channels(shelf, (image, result), channels, survey, reader)}
+
+
+def _check_channels(
+    shelf: ModelShelf,
+    images: "tuple[ImageReader, ImageReader]",
+    channels: Sequence[int],
+    survey: "Survey",
+    reader: "LatentLine",
+) -> list[dict[str, Any]]:
+    used = [channel for channel in channels if channel not in survey.constant_channels]
+    found = [_check_channel(shelf, images, survey, channel, reader) for channel in used]
+    for check in found:
+        if check["residual_over_contrast"] > LARGE_RESIDUAL:
+            shelf.console.warning(
+                f"{images[0].path}: blurred again, channel {check['channel']} of the result "
+                f"differs from the image by {check['residual_over_contrast']:.0%} of its contrast"
+            )
+    return found
+
+
 def _check_channel(
     shelf: ModelShelf,
     images: "tuple[ImageReader, ImageReader]",
-    restored: RestoredPart,
+    survey: "Survey",
     channel: int,
     reader: "LatentLine",
 ) -> dict[str, Any]:
     from focusfix.operations.bindings import fit_to_stride
     from focusfix.operations.trust import check_reblur
+    from focusfix.runtime.device import select_device
 
-    scale = restored.survey.scales[_middle_plane(images[0], channel)]
+    scale = survey.scales[_middle_plane(images[0], channel)]
     before, after = (
         fit_to_stride(scale.apply(read_middle(each, channel)), reader.footprint.stride_px)
         for each in images
     )
-    check = check_reblur(before, after, reader, shelf.execution(restored.choice).device)
+    check = check_reblur(before, after, reader, select_device(shelf.options.device))
     return {
         "channel": channel,
         "residual": check.residual / scale.gain,
