@@ -123,8 +123,9 @@ class TestDeblurAlongTheLine:
         assert len(model["alpha_search"]["trials"]) > 5
         np.testing.assert_array_equal(tifffile.imread(output), tifffile.imread(image))
 
+    @pytest.mark.parametrize("estimate", [None, 0.6])
     def test_auto_takes_what_explains_the_image(
-        self, run_cli, tmp_path, draw_nuclei, line_weights, monkeypatch
+        self, run_cli, tmp_path, draw_nuclei, line_weights, monkeypatch, estimate
     ):
         def follow_pixels(_network, sharper, blurrier, *, alpha, psf=None):  # noqa: ARG001
             return sharper + (1 - alpha) / alpha * (sharper - blurrier)
@@ -133,6 +134,12 @@ class TestDeblurAlongTheLine:
             "focusfix.models.linear_autoencoder.LinearAutoencoder.extrapolate_images",
             follow_pixels,
         )
+        if estimate is not None:
+            monkeypatch.setattr(
+                "focusfix.models.linear_autoencoder.LinearAutoencoder.best_alpha",
+                lambda _network, _sharper, _blurrier: estimate,
+                raising=False,
+            )
         lens = OpticsSettings(numerical_aperture=0.5, wavelength_um=0.52, pixel_size_um=0.5)
         truth = draw_nuclei((160, 160)).astype(np.float32)
         planes = {}
@@ -146,6 +153,10 @@ class TestDeblurAlongTheLine:
         )  # fmt: skip
         assert done.code == 0, done.err
         assert "times as sharp" in done.err
+        search = read_sidecar(output)["models"][0]["alpha_search"]
+        tried = [trial["alpha"] for trial in search["trials"]]
+        assert (len(tried), 0.6 in tried) == ((11, True) if estimate is None else (6, True))
+        assert search["alpha"] in tried
         inside = (slice(16, -16),) * 2
         before = np.mean((planes["near"] - truth)[inside] ** 2)
         after = np.mean((tifffile.imread(output) - truth)[inside] ** 2)
