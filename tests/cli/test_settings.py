@@ -69,7 +69,7 @@ def test_table_of_the_command_counts(run_cli, config):
             "[deblur]\ntilesize = 3\n",
             "unknown option 'tilesize' in [deblur]. Did you mean tile-size?",
         ),
-        ("[synthesize-blur]\nhalo = 3\n", "unknown option 'halo' in [synthesize-blur]."),
+        ("[synthesize-blur]\nsteps = 3\n", "unknown option 'steps' in [synthesize-blur]."),
         ("[debur]\n", "unknown table [debur]. Did you mean deblur?"),
         ("deblur = 3\n", "deblur must be a table."),
         ("[deblur\n", "is not valid TOML"),

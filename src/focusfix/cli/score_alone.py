@@ -122,10 +122,10 @@ class Inspecting:
                 rows.append([record["input"], plane_label(plane["plane"]), *cells])
             return csv_lines(rows)
         width = max(_LEAST_LABEL, *(len(str(job.source)) for job in self.jobs))
-        titles = _TITLES
+        names: tuple[str, ...] = _TITLES
         if self.options.numerical_aperture is not None:
-            titles = (*_TITLES, *_FOCUS_TITLES)
-        lines = [_row("", width, titles, titles).rstrip()] if first else []
+            names = (*_TITLES, *_FOCUS_TITLES)
+        lines = [_row("", width, names, names).rstrip()] if first else []
         labels = [f"  {plane_label(plane['plane'])}" for plane in planes]
         if len(planes) == 1:
             labels = [record["input"]]
@@ -133,7 +133,7 @@ class Inspecting:
             lines.append(record["input"])
         for label, plane in zip(labels, planes, strict=True):
             end = "  sharpest" if plane["sharpest"] else ""
-            lines.append((_row(label, width, titles, _cells(plane)) + end).rstrip())
+            lines.append((_row(label, width, names, _cells(plane)) + end).rstrip())
         return "\n".join(lines)
 
     def finish(self) -> dict[str, float]:

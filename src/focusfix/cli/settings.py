@@ -83,7 +83,7 @@ def format_config(context: typer.Context) -> str:
         source = context.get_parameter_source(name)
         origin = _ORIGINS.get(source.name if source else "DEFAULT", "default")
         key = name.replace("_", "-")
-        if value is None or value == []:
+        if value is None or (isinstance(value, list | tuple) and not value):
             lines.append(f"# {key} is not set")
         else:
             lines.append(f"{key} = {_as_toml(value)}  # {origin}")
