@@ -8,8 +8,8 @@
   another field drawn at random or stored with the weights;
 - `ablation` (5.4): the same for the manifold model without one of its losses.
 
-Fields are cut into crops of 128 pixels beside each other, seen alone as in training. Doing nothing
-is in every table of images.
+Fields are cut into crops of 128 pixels beside each other, continued by reflection: networks learn
+nothing of the border of crops. Doing nothing is in every table of deblurring.
 """
 
 from collections.abc import Sequence

@@ -52,6 +52,7 @@ from focusfix.metrics.ladder import (
 )
 from focusfix.metrics.latent_space import PIXELS, SYNTHESIS_OF_CODES, make_images
 from focusfix.models.base import LatentLineModel
+from focusfix.training.remembered import remembered
 
 if TYPE_CHECKING:
     from focusfix.models.base import Restorer
@@ -89,8 +90,9 @@ def make(network: "Restorer", ladder: Ladder) -> Iterator[Made]:
     """Let a model do its tasks on one field; networks for one image deblur every level."""
     seen = Footprint(reach_px=0, stride_px=network.footprint.stride_px)
     if isinstance(network, LatentLineModel):
-        made = make_images(network, ladder, footprint=seen)
-        yield from (each for each in made if each.method == MODEL)
+        with remembered(network):
+            made = make_images(network, ladder, footprint=seen)
+            yield from (each for each in made if each.method == MODEL)
         return
     for place in range(1, len(ladder.levels) - 1):
         restored = run_padded(seen, network, ladder.images[place])

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,6 @@ from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.weights import find_weights
 from focusfix.latent.line import extrapolate_latents, interpolate_latents
 from focusfix.metrics.ladder import Comparison, Ladder
-from focusfix.models.base import LatentLineModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,32 +66,6 @@ class PixelLine:
         return extrapolate_latents(sharper, blurrier, alpha=alpha)
 
 
-def remember(network: "Restorer", most: int = 24) -> None:
-    """Let a network do the same only once in a while; changes nothing but the time."""
-    if isinstance(network, LatentLineModel):
-        for name in ("encode", "decode"):
-            vars(network)[name] = _remembering(getattr(network, name), most)
-
-
-def _remembering(function: "Callable[[Tensor], Tensor]", most: int) -> "Callable[[Tensor], Tensor]":
-    from torch import cat
-
-    known: dict[bytes, Tensor] = {}
-
-    def remembered(batch: "Tensor") -> "Tensor":
-        made = []
-        for each in batch.split(1):
-            key = hashlib.sha256(each.contiguous().numpy().tobytes()).digest()
-            if key not in known:
-                if len(known) >= most:
-                    known.pop(next(iter(known)))
-                known[key] = function(each)
-            made.append(known[key])
-        return made[0] if len(made) == 1 else cat(made)
-
-    return remembered
-
-
 def parser_of(description: str | None, models: Sequence[str]) -> argparse.ArgumentParser:
     """Make the command line that all tables have."""
     parser = argparse.ArgumentParser(description=description)
@@ -118,7 +90,6 @@ def read_models(options: argparse.Namespace) -> Iterator[ScoredModel]:
     for name in options.models:
         path = options.runs / name / "last.safetensors"
         network, header = load_checkpoint(path if path.exists() else find_weights(name))
-        remember(network)
         yield ScoredModel(name, network, header.steps, header.held_out.get("test", ()))
 
 

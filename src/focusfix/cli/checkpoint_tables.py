@@ -16,7 +16,6 @@ CSV_TITLES = (
     "value",
 )  # fmt: skip
 
-_ENDS = "synthesis, ends included"
 _NOTHING = "doing nothing"
 _PATHS = {"lds": "LDS", "apd": "APD", "lds_sq": "LDS of squares", "apd_sq": "APD of squares"}
 
@@ -71,7 +70,7 @@ def _is_given(each: "Comparison") -> bool:
 
 
 def _with_ends(task: str) -> str:
-    return task.replace("synthesis", _ENDS)
+    return f"{task}, ends included"
 
 
 def _order(row: Record) -> tuple[Any, ...]:

@@ -23,6 +23,7 @@ MODEL, NOTHING = "model", "doing nothing"
 """Methods; doing nothing takes the sharper input for the result."""
 
 _LEAST_SSIM_PX = 11
+_ROUNDING_MSE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -135,13 +136,14 @@ class Summary:
     Parameters
     ----------
     psnr_db : float
-        Mean of the PSNR of each image, data range 1; exact images are left out.
+        Mean of the PSNR of each image, data range 1; exact images are left out, and so are those
+        that differ by rounding only.
     pooled_psnr_db : float
         PSNR of the mean squared error of all images together, as the paper has it.
     ssim : float
         Mean; NaN where it was not measured.
     n_images, n_exact : int
-        Images, and those of them without any error.
+        Images, and those of them that were left out as exact.
     """
 
     psnr_db: float
@@ -237,12 +239,12 @@ def summarise(rows: Sequence[Comparison]) -> Summary:
     if not rows:
         raise ValueError("there is nothing to average")
     errors = np.array([row.mse for row in rows])
-    inexact = errors[errors > 0]
+    inexact = errors[errors > _ROUNDING_MSE]
     pooled = float(errors.mean())
     return Summary(
         psnr_db=float(np.mean(-10 * np.log10(inexact))) if inexact.size else math.inf,
         pooled_psnr_db=-10 * math.log10(pooled) if pooled > 0 else math.inf,
         ssim=float(np.mean([row.ssim for row in rows])),
         n_images=len(rows),
-        n_exact=int((errors == 0).sum()),
+        n_exact=len(errors) - len(inexact),
     )

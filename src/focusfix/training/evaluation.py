@@ -30,6 +30,7 @@ from focusfix.metrics.latent_space import (
 from focusfix.metrics.probe import Probe, ProbeScore, probe_codes
 from focusfix.models.base import DisentangledModel, LatentLineModel, Restorer
 from focusfix.report.latent import CodeMap, CodePath
+from focusfix.training.remembered import remembered
 
 PROBES: tuple[Probe, ...] = ("linear", "mlp")
 
@@ -98,8 +99,9 @@ def evaluate(
     comparisons: list[Comparison] = []
     paths = []
     for number, ladder in enumerate(ladders):
-        made = _make(network, ladder, _donors(ladder, ladders), seed, seen)
-        comparisons += compare(ladder, made, with_ssim=with_ssim)
+        with remembered(network):
+            made = _make(network, ladder, _donors(ladder, ladders), seed, seen)
+            comparisons += compare(ladder, made, with_ssim=with_ssim)
         if isinstance(network, LatentLineModel) and len(ladder.levels) >= _LEAST_PATH:
             paths.append(path_scores(encode_ladder(network, ladder)[None]))
         on_progress((number + 1) / len(ladders))

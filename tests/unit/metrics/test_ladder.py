@@ -97,6 +97,13 @@ def test_two_exact_images_of_nine_raise_pooled_psnr_by_1_09_db() -> None:
     assert with_ends.psnr_db == pytest.approx(30.0)
 
 
+def test_rounding_is_no_error() -> None:
+    """A mean of decibels would be ruled by how single precision rounds."""
+    summary = summarise([row(1e-3), row(1e-15)])
+    assert summary.psnr_db == pytest.approx(30.0)
+    assert (summary.n_images, summary.n_exact) == (2, 1)
+
+
 def test_only_exact_images() -> None:
     summary = summarise([row(0.0)])
     assert summary.psnr_db == summary.pooled_psnr_db == math.inf

@@ -11,6 +11,7 @@ from focusfix.models.base import Restorer
 from focusfix.models.linear_autoencoder import LinearAutoencoder
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.evaluation import code_crops, evaluate
+from focusfix.training.remembered import remembered
 
 
 def ladders(count: int = 2, size: int = 24) -> list[Ladder]:
@@ -85,3 +86,17 @@ def test_a_single_crop_has_no_score_of_its_codes() -> None:
     scores = evaluate(network, ladders(1))
     assert scores.probes == {}
     assert {row.method for row in scores.comparisons} == {"model", "doing nothing"}
+
+
+def test_a_network_answers_from_memory_only_within() -> None:
+    torch.manual_seed(0)
+    network = LinearAutoencoder(widths=[2, 3]).eval()
+    encode, seen = network.encode, []
+    images = torch.rand(3, 1, 8, 8)
+    expected = network.decode(encode(images))
+    network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    with remembered(network), torch.no_grad():
+        for first, last in ((0, 3), (1, 3), (0, 1)):
+            torch.testing.assert_close(network(images[first:last]), expected[first:last])
+    assert seen == [1, 1, 1]
+    assert network.encode == encode
