@@ -211,6 +211,27 @@ class ManifoldLineAutoencoder(TwoCodeModel):
         self.code_sign.mul_(sign)
         self.focus_code.mul_(sign)
 
+    def read_blocks(self, image: Tensor) -> Tensor:
+        """Read one code for each block of images: a cell (head "map"), a crop (head "dense").
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, 1, Y, X)
+            As for :meth:`encode`.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y / stride, X / stride)
+            Their mean is the blur code of :meth:`encode`.
+
+        Raises
+        ------
+        ValueError
+            If the number of channels or the size does not fit.
+        """
+        self.check_sizes(image)
+        return self.code_sign * self.head.read_blocks(self.encoder(image)[1])
+
     def distance_um(self, image: Tensor) -> FocusDistance:
         """Tell how far from focus images are.
 
@@ -229,12 +250,16 @@ class ManifoldLineAutoencoder(TwoCodeModel):
         ModelError
             If the weights hold no calibration.
         """
+        self.check_calibration()
+        return FocusDistance(*self.curve.read(self.encode(image).blur.flatten()))
+
+    def check_calibration(self) -> None:
+        """Refuse weights that cannot tell micrometres, with :class:`ModelError`."""
         if not self.curve.is_known:
             raise ModelError(
                 "These weights hold no table from blur codes to micrometres.",
-                "Use weights that were trained to their end by focusfix train.",
+                "Use weights that focusfix train made from images at known heights, to its end.",
             )
-        return FocusDistance(*self.curve.read(self.encode(image).blur.flatten()))
 
 
 class _BlurHead(nn.Module):
