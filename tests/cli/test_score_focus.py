@@ -152,7 +152,7 @@ def test_weights_are_chosen_by_the_image(run_cli, save_image, weights, monkeypat
     ("options", "code", "words"),
     [
         (("--focus-map", "m.tif"), 2, "--focus-map is about distances from focus"),
-        (("--blur-model", "line"), 2, "--blur-model is about distances from focus"),
+        (("--blur-model", "line"), 4, "no weights called 'line'"),
         (("--numerical-aperture", "1.2"), 2, "between 0 and the refractive index, 1"),
         ((*ASKED, "--blur-model", "nothing"), 4, "no weights called 'nothing'"),
         ((*ASKED, "--reference", "a.tif"), 2, "--numerical-aperture is about images on their own"),
@@ -164,6 +164,13 @@ def test_options(run_cli, save_image, monkeypatch, tmp_path, options, code, word
     done = run_cli("score", "a.tif", *options)
     assert done.code == code
     assert words in done.err
+
+
+def test_aperture_is_needed(run_cli, save_image, weights):
+    done = run_cli("score", save_image(), "--blur-model", weights)
+    assert done.code == 2
+    assert "reads blur in pixels: distances depend on the objective" in done.err
+    assert "Give its --numerical-aperture" in done.err
 
 
 def test_pixel_size_is_needed(run_cli, weights, tmp_path):

@@ -11,8 +11,11 @@ import typer
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record, process_jobs
+from focusfix.cli.focus_weights import MeterRack, check_meter_options
+from focusfix.cli.info_distance import check_pixel_size, distance_lines, measure_distances
 from focusfix.cli.options import ConsoleOptions, JsonOption
 from focusfix.cli.restoration import middle_slice, middle_window
+from focusfix.cli.score_focus_options import AUTO
 from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import UsageError
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 _EXAMPLES = (
     ("one image", "focusfix info in.tif"),
     ("which plane of each stack is in focus, for a program", "focusfix info stacks/ --json"),
+    ("how far planes are from focus", "focusfix info in.tif --numerical-aperture 0.5"),
 )
 _LEAST_PX = 8
 _DIGITS = 4
@@ -49,6 +53,28 @@ class InfoOptions(ConsoleOptions, JsonOption):
         ),
     ] = None
 
+    numerical_aperture: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NA", help="Of the objective, to tell how far from focus z-levels are."
+        ),
+    ] = None
+    refractive_index: Annotated[
+        float, typer.Option(metavar="N", help="Of the immersion medium; air 1, water 1.33.")
+    ] = 1.0
+    pixel_size_um: Annotated[
+        float | None,
+        typer.Option(metavar="UM", help="Side of a pixel, where the file does not say it."),
+    ] = None
+    blur_model: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|NAME|PATH",
+            help="Weights that tell how far from focus z-levels are: manifold-1d alone, "
+            "latent-line with --numerical-aperture.",
+        ),
+    ] = AUTO
+
 
 @dataclass(frozen=True)
 class InfoJob:
@@ -62,16 +88,21 @@ def run(options: InfoOptions, console: Console) -> None:
 
     Prints axes, pixel type and size, what deblur would do, and the focus curve of every z-stack:
     the root-mean-square spatial frequency of the detail of each z level, in cycles per pixel,
-    which can be compared between the planes of one channel. --verbose lists the numbers.
+    which can be compared between the planes of one channel. --verbose lists the numbers. With
+    weights that read blur (--blur-model) or the --numerical-aperture of the objective, also how
+    far from focus the planes are.
     """
     if not options.inputs:
         raise UsageError("No input was given.", "Give an image or a folder.")
+    check_meter_options(options)
+    check_pixel_size(options.pixel_size_um)
     from focusfix.io.batch import expand_inputs
 
+    rack = MeterRack(options, console)
     jobs = [InfoJob(path) for path in expand_inputs(options.inputs, pattern=options.pattern)]
     process_jobs(
         jobs,
-        lambda job: describe_file(job.source, options.axes, console),
+        lambda job: _describe_with_distance(job.source, options, console, rack),
         console,
         show=None if options.json else partial(show_facts, listed=options.verbose),
     )
@@ -114,6 +145,16 @@ def describe_file(path: Path, axes: str | None, console: Console) -> Record:
     return record
 
 
+def _describe_with_distance(
+    path: Path, options: InfoOptions, console: Console, rack: MeterRack
+) -> Record:
+    record = describe_file(path, options.axes, console)
+    distance: list[Record] = []
+    if rack.wanted:
+        distance = measure_distances(path, options.axes, options.pixel_size_um, rack)
+    return {**record, "distance": distance}
+
+
 def show_facts(record: Record, *, listed: bool = False) -> str:
     """Lay a description out for reading.
 
@@ -132,6 +173,7 @@ def show_facts(record: Record, *, listed: bool = False) -> str:
     lines = [format_facts(record["input"], _facts(record))]
     for focus in record["focus"]:
         lines += _focus_lines(focus, listed=listed)
+    lines += distance_lines(record, listed=listed)
     return "\n".join(lines)
 
 

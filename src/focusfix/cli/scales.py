@@ -1,5 +1,6 @@
 """Intensity scales of an image as the model card and the user want them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from focusfix.engine.source import PixelSource
     from focusfix.engine.survey import Survey
     from focusfix.io.image import ImageMetadata, ImageReader
+
+_SQUARE_TO = 0.01
 
 
 def fit_scales(
@@ -170,6 +173,14 @@ def pixel_range(metadata: "ImageMetadata") -> tuple[float, float]:
         return 0.0, float(2**metadata.significant_bits - 1)
     bounds = np.iinfo(metadata.dtype)
     return max(float(bounds.min), 0.0), float(bounds.max)
+
+
+def square_pixel_um(metadata: "ImageMetadata") -> float | None:
+    """Return the side of a pixel in micrometres; None if it is not known or not square."""
+    if metadata.pixel_size_um is None:
+        return None
+    y_um, x_um = metadata.pixel_size_um
+    return math.sqrt(y_um * x_um) if abs(y_um / x_um - 1) <= _SQUARE_TO else None
 
 
 def tell_findings(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
+from focusfix.cli.focus_meter import UNKNOWN, distance_cells
 from focusfix.cli.image_pairs import Inspection, match_planes, read_intensities
-from focusfix.cli.scales import pixel_range
-from focusfix.cli.score_focus import UNKNOWN, FocusRun
+from focusfix.cli.scales import pixel_range, square_pixel_um
+from focusfix.cli.score_focus import FocusRun
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
 from focusfix.cli.score_profile import ProfileRun
 from focusfix.cli.score_tables import (
@@ -27,13 +28,12 @@ if TYPE_CHECKING:
     from focusfix.io.image import ImageMetadata
 
 _TITLES = ("sharpness", "resolution (um)", "(px)", "noise", "at 0", "at top")
-_FOCUS_TITLES = ("|dz| (um)", "+-")
 _COLUMNS = (
     "sharpness", "resolution_px", "resolution_um", "resolution_at_limit", "noise", "clipped_low",
-    "clipped_high", "dz_abs_um", "dz_abs_error_um", "sharpest",
+    "clipped_high", "dz_abs_um", "dz_abs_error_um",
+    "dz_um", "dz_confidence", "sharpest",
 )  # fmt: skip
 _CELL = 11
-_SQUARE_TO = 0.01
 _LEAST_LABEL = 16
 
 
@@ -122,9 +122,7 @@ class Inspecting:
                 rows.append([record["input"], plane_label(plane["plane"]), *cells])
             return csv_lines(rows)
         width = max(_LEAST_LABEL, *(len(str(job.source)) for job in self.jobs))
-        names: tuple[str, ...] = _TITLES
-        if self.options.numerical_aperture is not None:
-            names = (*_TITLES, *_FOCUS_TITLES)
+        names = (*_TITLES, *self.focus.titles)
         lines = [_row("", width, names, names).rstrip()] if first else []
         labels = [f"  {plane_label(plane['plane'])}" for plane in planes]
         if len(planes) == 1:
@@ -169,10 +167,7 @@ class Inspecting:
         """Return the side of a pixel; None if it is not known or pixels are not square."""
         if self.options.pixel_size_um is not None:
             return self.options.pixel_size_um
-        if metadata.pixel_size_um is None:
-            return None
-        y_um, x_um = metadata.pixel_size_um
-        return math.sqrt(y_um * x_um) if abs(y_um / x_um - 1) <= _SQUARE_TO else None
+        return square_pixel_um(metadata)
 
     def _data_range(self, metadata: "ImageMetadata") -> float | None:
         """Return the largest possible grey value; None for floating-point numbers."""
@@ -237,8 +232,7 @@ def _cells(plane: Mapping[str, Any]) -> list[str]:
         _text(plane["resolution_px"], ".1f", least),
         _text(plane["noise"], ".4g"),
         *(_text(share, ".2%") for share in shares),
-        _text(plane["dz_abs_um"], ".2f"),
-        _text(plane["dz_abs_error_um"], ".2f"),
+        *distance_cells(plane),
     ]
 
 

@@ -1,27 +1,21 @@
 """Distance from focus of images without a reference, per plane and as a map."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
+from focusfix.cli.focus_meter import ImageMeter
+from focusfix.cli.focus_weights import MeterRack, check_meter_options
 from focusfix.cli.score_focus_options import AUTO
 from focusfix.cli.score_options import ScoreOptions
-from focusfix.errors import ModelError, UsageError
+from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from focusfix.config import CheckpointHeader
-    from focusfix.engine.normalize import IntensityScale
     from focusfix.io.image import ImageMetadata, ImageReader
-    from focusfix.metrics.defocus import BlurReader
-
-UNKNOWN: Record = {"dz_abs_um": math.nan, "dz_abs_error_um": math.nan}
-"""Of planes whose distance is not measured."""
 
 _HYPERSTACK = ("", "Z", "T", "TZ", "C", "ZC", "TC", "TZC")
 _NAMES = ("distance from focus", "expected error")
@@ -34,7 +28,7 @@ class FocusRun:
     Parameters
     ----------
     options : ScoreOptions
-        As the user gave them; without a numerical aperture nothing is measured.
+        As the user gave them; without a numerical aperture or weights nothing is measured.
     console : Console
         Told which weights read the blur, and which maps are written.
     targets : dict of Path to Path
@@ -47,10 +41,18 @@ class FocusRun:
     console: Console
     targets: dict[Path, Path]
     maps: "dict[Path, list[np.ndarray]]" = field(default_factory=dict)
-    _readers: "dict[Path, tuple[BlurReader, CheckpointHeader]]" = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rack = MeterRack(self.options, self.console)
+        self._titles: tuple[str, ...] = ()
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """Columns of distances in tables, once an image was begun."""
+        return self._titles
 
     def start(self, image: "ImageReader", pixel_size_um: float | None) -> "ImageFocus | None":
-        """Begin with an image: choose weights, and look at all its pixels for their scale.
+        """Begin with an image.
 
         Parameters
         ----------
@@ -66,34 +68,14 @@ class FocusRun:
 
         Raises
         ------
-        UsageError
-            If the pixel size is not known.
-        ModelError
-            If there are no weights that read blur.
+        UsageError, ModelError
+            As :meth:`focusfix.cli.focus_weights.MeterRack.start`.
         """
-        aperture, index = self.options.numerical_aperture, self.options.refractive_index
-        if aperture is None:
+        if not self._rack.wanted:
             return None
-        if pixel_size_um is None:
-            raise UsageError(
-                f"{image.path} does not say its pixel size, or its pixels are not square.",
-                "Give it in micrometres with --pixel-size-um.",
-            )
-        from focusfix.engine.survey import survey_source
-        from focusfix.metrics.defocus import um_per_radius_px
-        from focusfix.operations.images import ReaderSource
-
-        reader, header = self._choose(image)
-        source = ReaderSource(image)
-        survey = survey_source(
-            source,
-            source.channel_of_plane,
-            low=header.intensity.low_percentile,
-            high=header.intensity.high_percentile,
-            copied_samples=source.copied_samples,
-        )
-        scale = um_per_radius_px(pixel_size_um, aperture, index)
-        return ImageFocus(reader, survey.scales, scale)
+        focus = ImageFocus(self._rack.start(image, pixel_size_um))
+        self._titles = focus.meter.titles
+        return focus
 
     def finish_image(
         self, path: Path, focus: "ImageFocus | None", metadata: "ImageMetadata"
@@ -106,17 +88,6 @@ class FocusRun:
             focus.write(target, metadata, overwrite=self.options.overwrite)
             self.console.note(f"focus map: {target}")
 
-    def _choose(self, image: "ImageReader") -> "tuple[BlurReader, CheckpointHeader]":
-        from focusfix.io.weights import find_weights
-        from focusfix.operations.blur_reading import load_blur_reader
-
-        wanted = self.options.blur_model
-        path = _find_reader(image) if wanted == AUTO else find_weights(wanted)
-        if path not in self._readers:
-            self.console.note(f"blur is read with the model {path.stem}")
-            self._readers[path] = load_blur_reader(path)
-        return self._readers[path]
-
 
 @dataclass
 class ImageFocus:
@@ -124,23 +95,17 @@ class ImageFocus:
 
     Parameters
     ----------
-    reader : BlurReader
-        Reads blur radii.
-    scales : sequence of IntensityScale
-        One for each plane.
-    um_per_px : float
-        Distance for a blur radius of one pixel.
+    meter : ImageMeter
+        Tells distances.
     maps : list of ndarray, shape (2, Y / cell, X / cell)
         Distance and expected error of each plane so far; micrometres.
     """
 
-    reader: "BlurReader"
-    scales: "Sequence[IntensityScale]"
-    um_per_px: float
+    meter: ImageMeter
     maps: "list[np.ndarray]" = field(default_factory=list)
 
     def measure(self, grey: "np.ndarray", plane: int) -> Record:
-        """Measure one plane.
+        """Measure one plane, and keep its maps.
 
         Parameters
         ----------
@@ -152,23 +117,16 @@ class ImageFocus:
         Returns
         -------
         dict
-            Typical distance and its expected error, which is larger where there is little but
-            noise; micrometres, NaN for planes of one grey value or less than 3 x 3 pixels.
+            As :attr:`focusfix.cli.focus_meter.Reading.record`.
+
+        Raises
+        ------
+        InputError
+            As :meth:`focusfix.cli.focus_meter.ImageMeter.measure`.
         """
-        import numpy as np
-
-        from focusfix.metrics.defocus import map_distance, typical_distance
-        from focusfix.metrics.noise import LEAST_SIZE_PX
-
-        if grey.min() == grey.max() or min(grey.shape) < LEAST_SIZE_PX:
-            cell = self.reader.cell_px
-            cells = [math.ceil(size / cell) for size in grey.shape]
-            self.maps.append(np.full((2, *cells), np.nan, np.float32))
-            return dict(UNKNOWN)
-        maps = map_distance(self.reader, self.scales[plane].apply(grey), self.um_per_px)
-        self.maps.append(np.stack(maps))
-        distance = typical_distance(*maps)
-        return {"dz_abs_um": distance.dz_abs_um, "dz_abs_error_um": distance.error_um}
+        reading = self.meter.measure(grey, plane)
+        self.maps.append(reading.maps)
+        return reading.record
 
     def write(self, path: Path, metadata: "ImageMetadata", *, overwrite: bool) -> None:
         """Write the maps of all planes: the axes of the image, and two channels for each channel.
@@ -190,7 +148,7 @@ class ImageFocus:
         channels = 2 * metadata.axis_size("C")
         shape = (*(channels if a == "C" else metadata.axis_size(a) for a in map_axes),)
         pixels = ordered.reshape(*shape, *self.maps[0].shape[1:])
-        size, cell = metadata.pixel_size_um, self.reader.cell_px
+        size, cell = metadata.pixel_size_um, self.meter.cell_px
         described = replace(
             metadata,
             axes=f"{map_axes}YX",
@@ -242,45 +200,16 @@ def check_focus_options(options: ScoreOptions) -> None:
 
     Raises
     ------
-    UsageError
-        The first of them is named.
+    UsageError, ModelError
+        As :func:`focusfix.cli.focus_weights.check_meter_options`.
     """
-    aperture, index = options.numerical_aperture, options.refractive_index
-    needs = {
-        "--focus-map": options.focus_map is not None,
-        "--blur-model": options.blur_model != AUTO,
-    }
-    for name, given in needs.items():
-        if given and aperture is None:
-            raise UsageError(
-                f"{name} is about distances from focus, which depend on the objective.",
-                "Give its --numerical-aperture.",
-            )
-    if aperture is not None and not 0 < aperture < index:
+    alone = options.numerical_aperture is None and options.blur_model == AUTO
+    if options.focus_map is not None and alone:
         raise UsageError(
-            f"--numerical-aperture must be between 0 and the refractive index, {index:g}, not "
-            f"{aperture:g}.",
-            "Objectives with immersion need --refractive-index, such as 1.33 for water.",
+            "--focus-map is about distances from focus, which depend on the objective.",
+            "Give its --numerical-aperture, or a --blur-model that was trained on known heights.",
         )
-
-
-def _find_reader(image: "ImageReader") -> Path:
-    """Find installed weights that read the blur of such an image."""
-    from focusfix.cli.restoration import middle_window
-    from focusfix.io.checkpoint import read_header
-    from focusfix.io.weights import list_weights
-    from focusfix.metrics.modality import guess_modality
-    from focusfix.operations.blur_reading import READERS
-
-    modality = guess_modality(middle_window(image, 0))
-    for weights in list_weights():
-        header = read_header(weights.path)
-        if header.model in READERS and header.modality in (modality, "any"):
-            return weights.path
-    raise ModelError(
-        f"No installed weights read how far {modality} images are from focus.",
-        f"Give weights of {' or '.join(READERS)} with --blur-model; focusfix train makes them.",
-    )
+    check_meter_options(options)
 
 
 def _channel_names(metadata: "ImageMetadata") -> tuple[str, ...]:

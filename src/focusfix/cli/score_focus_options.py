@@ -29,7 +29,8 @@ class FocusOptions:
         str,
         typer.Option(
             metavar="auto|NAME|PATH",
-            help="Weights that read the blur; auto chooses among the installed ones by the image.",
+            help="Weights that read the blur; auto chooses among the installed ones by the image. "
+            "Those of manifold-1d tell distances without --numerical-aperture.",
         ),
     ] = AUTO
     focus_map: Annotated[

@@ -150,9 +150,14 @@ class PlaneAlone(_Part):
     clipped_high: Number
     """Share of pixels at the largest grey value."""
     dz_abs_um: Number
-    """Distance from focus without its sign, with ``--numerical-aperture``; micrometres."""
+    """Distance from focus without its sign, with ``--numerical-aperture`` or weights that know
+    micrometres; micrometres."""
     dz_abs_error_um: Number
     """Absolute error of the distance to expect; micrometres."""
+    dz_um: Number
+    """Signed distance, where weights tell the sides of focus apart; micrometres."""
+    dz_confidence: Number
+    """1 for a reading without scatter, 0 for a guess; of weights that know micrometres."""
     sharpest: bool
     """Whether it is the sharpest of its z-stack."""
     profile: Profile | None

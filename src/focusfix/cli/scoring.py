@@ -14,6 +14,7 @@ from focusfix.cli.score_checkpoint import (
 )
 from focusfix.cli.score_distance import read_distances
 from focusfix.cli.score_focus import FocusRun, check_focus_options, plan_maps
+from focusfix.cli.score_focus_options import AUTO
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions, check_limits, parse_limits
 from focusfix.cli.score_profile import ProfileRun, parse_place
 from focusfix.cli.score_reference import NYQUIST_PER_PX, Scoring, limit_names
@@ -133,6 +134,7 @@ def _check_options(options: ScoreOptions) -> None:
     only_without = {
         "--repeat": options.repeat is not None,
         "--numerical-aperture": options.numerical_aperture is not None,
+        "--blur-model": options.blur_model != AUTO,
         "--pixel-size-um": options.pixel_size_um is not None and options.profile is None,
     }
     if options.profile_plot is not None and options.profile is None:
