@@ -58,9 +58,7 @@ def image_rows(model: ScoredModel, crops: Sequence[Ladder], kept: Path) -> list[
     """Measure one model; every figure at every distance, and over those out of focus."""
     measured = measure_once(
         kept / f"{model.name}_{model.steps}_{len(crops)}.json",
-        lambda: (
-            evaluate(model.network, crops, seed=SEED, with_probes=False, margin=False).comparisons
-        ),
+        lambda: evaluate(model.network, crops, seed=SEED, with_probes=False).comparisons,
     )
     groups: dict[tuple[str, str, str], list[Comparison]] = {}
     for row in measured:
