@@ -96,6 +96,7 @@ def _search(
     """Try alphas on the middle of the image, around what the model takes for best if it says so."""
     from focusfix.operations.alpha import (
         ALPHAS,
+        AROUND_PAIRS,
         CONTRAST_SHARE,
         CONTRAST_SHARE_OF_COPIES,
         CONTRAST_SHARE_OF_PAIRS,
@@ -116,8 +117,10 @@ def _search(
     psfs = reblurring_psfs(end.optics)
     if estimate is None:
         return search_alpha(images[0], deblur, psfs, ALPHAS, CONTRAST_SHARE)
-    alphas = alphas_around(estimate)
-    share = CONTRAST_SHARE_OF_COPIES if end.second is None else CONTRAST_SHARE_OF_PAIRS
+    if end.second is None:
+        alphas, share = alphas_around(estimate), CONTRAST_SHARE_OF_COPIES
+    else:
+        alphas, share = alphas_around(estimate, AROUND_PAIRS), CONTRAST_SHARE_OF_PAIRS
     return search_alpha(images[0], deblur, psfs, alphas, share)
 
 

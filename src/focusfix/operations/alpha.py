@@ -10,11 +10,12 @@ the smallest residual over defocus kernels :math:`h_r` of the lens,
 with :math:`b` the image and :math:`\sigma(d)` the part of a difference that is noise from pixel to
 pixel, which nothing can explain. The sharpest result wins among those that stay within 2 % of the
 contrast of the image (its standard deviation without noise). Where a model says itself where focus
-is, and the search only looks around that, it is 3 % for two images, whose errors extrapolation
-amplifies, and 10 % for an image and its own copy, whose codes are known to lie on a line. What was
-added must moreover be detail rather than noise: the variance of noise may not grow by more than
-half the mean square of the change. Sharpness does not depend on contrast
-(:mod:`focusfix.metrics.focus`). If nothing qualifies the image stays as it is, which is alpha 1.
+is, and the search only looks around that, it is 10 % for an image and its own copy, whose codes
+are known to lie on a line, and 15 % for two images, which are extrapolated a little less far
+because that amplifies their errors. What was added must moreover be detail rather than noise: the
+variance of noise may not grow by more than half the mean square of the change. Sharpness does not
+depend on contrast (:mod:`focusfix.metrics.focus`). If nothing qualifies the image stays as it is,
+which is alpha 1.
 
 An image that is in focus already cannot be told from one that is slightly out of it: it is
 sharpened as long as a narrow kernel explains the difference.
@@ -41,10 +42,13 @@ LEAST_ALPHA = 0.02
 AROUND = (1.7, 1.4, 1.2, 1.0, 0.85, 0.7)
 """Factors of the alphas that are tried around a model's own estimate."""
 
+AROUND_PAIRS = (1.9, 1.6, 1.3)
+"""The same for two images: short of the estimate, since extrapolation amplifies their errors."""
+
 CONTRAST_SHARE = 0.02
 """Part of the contrast that a result may leave unexplained."""
 
-CONTRAST_SHARE_OF_PAIRS = 0.03
+CONTRAST_SHARE_OF_PAIRS = 0.15
 """The same around the estimate of a model that knows where focus is, for two images."""
 
 CONTRAST_SHARE_OF_COPIES = 0.1
@@ -177,13 +181,15 @@ def choose_trial(trials: Sequence[AlphaTrial], tolerance: float) -> AlphaSearch:
     return AlphaSearch(1.0 if best is None else best.alpha, tolerance, tuple(trials))
 
 
-def alphas_around(estimate: float) -> tuple[float, ...]:
+def alphas_around(estimate: float, factors: Sequence[float] = AROUND) -> tuple[float, ...]:
     """List the alphas to try around a model's own estimate.
 
     Parameters
     ----------
     estimate : float
         What the model takes for the best alpha; 0 to 1.
+    factors : sequence of float
+        Of the estimate.
 
     Returns
     -------
@@ -198,7 +204,7 @@ def alphas_around(estimate: float) -> tuple[float, ...]:
     """
     if estimate >= IN_FOCUS:
         return ()
-    tried = (min(max(estimate * factor, LEAST_ALPHA), ALPHAS[0]) for factor in AROUND)
+    tried = (min(max(estimate * factor, LEAST_ALPHA), ALPHAS[0]) for factor in factors)
     return tuple(sorted({round(alpha, 6) for alpha in tried}, reverse=True))
 
 
