@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from focusfix.errors import InputError, ModelError
-from focusfix.metrics.defocus import FloatMap
+from focusfix.metrics.defocus import FloatMap, signal_share
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class CodeDistance(NamedTuple):
     error_um : float
         Root-mean-square error of reading such codes in training; micrometres.
     value_map_um, error_map_um : ndarray of float32, shape (Y // cell_px, X // cell_px)
-        The same for each block, read for itself.
+        Distance and error of each block, read for itself.
     """
 
     value_um: float
@@ -78,7 +78,10 @@ class CodeDistanceReader:
         Returns
         -------
         CodeDistance
-            The code of the plane is the mean over its blocks.
+            The code of the plane is the mean over its blocks, each weighed by the share of its
+            variance that is not noise: training draws crops where there is something to see, and
+            empty blocks look as if they were in focus. The errors of blocks are divided by that
+            share.
 
         Raises
         ------
@@ -99,11 +102,14 @@ class CodeDistanceReader:
         with torch.inference_mode():
             codes = self._read_codes(whole)
             curve = self._network.curve
-            values, trust = curve.read(torch.cat([codes.mean()[None], codes.flatten()]))
+            share = signal_share(whole.numpy(), cell)
+            weights = torch.from_numpy(share)
+            mean = (codes * weights).sum() / weights.sum()
+            values, trust = curve.read(torch.cat([mean[None], codes.flatten()]))
             errors = curve.prior_um * (1 - trust)
         value_map, error_map = (each[1:].reshape(codes.shape).numpy() for each in (values, errors))
         return CodeDistance(
-            float(values[0]), float(trust[0]), float(errors[0]), value_map, error_map
+            float(values[0]), float(trust[0]), float(errors[0]), value_map, error_map / share
         )
 
     def _read_codes(self, whole: "torch.Tensor") -> "torch.Tensor":
