@@ -93,8 +93,10 @@ def distance_lines(record: Record, *, listed: bool) -> list[str]:
         levels = [each for each in record["distance"] if each["channel"] == channel]
         lines.append(_summary(channel, levels, sharpest.get(channel, 0)))
         if listed and len(levels) > 1:
-            rows = [(each["z_level"], *_cells(each)) for each in levels]
-            table = format_table(("z_level", "from focus (um)", "+-", "confidence"), rows)
+            told = any(each["dz_confidence"] is not None for each in levels)
+            titles = ("z_level", "from focus (um)", "+-", *(["confidence"] if told else []))
+            rows = [(each["z_level"], *_cells(each))[: len(titles)] for each in levels]
+            table = format_table(titles, rows)
             lines += [f"    {line}" for line in table.splitlines()]
     return lines
 

@@ -109,7 +109,11 @@ class CodeDistanceReader:
             errors = curve.prior_um * (1 - trust)
         value_map, error_map = (each[1:].reshape(codes.shape).numpy() for each in (values, errors))
         return CodeDistance(
-            float(values[0]), float(trust[0]), float(errors[0]), value_map, error_map / share
+            value_um=float(values[0]),
+            confidence=float(trust[0]),
+            error_um=float(errors[0]),
+            value_map_um=value_map,
+            error_map_um=np.asarray(error_map / share, dtype=np.float32),
         )
 
     def _read_codes(self, whole: "torch.Tensor") -> "torch.Tensor":
