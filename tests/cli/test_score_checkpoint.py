@@ -1,6 +1,7 @@
 """``focusfix score --checkpoint``: weights are scored on what they were not trained on."""
 
 import csv
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -192,3 +193,36 @@ def test_separate_codes_are_read_by_classifiers(run_cli, stacks, save_model, tmp
     methods = {row.method for row in line.channels[0].rows if row.task == "deblurring"}
     assert methods == {"doing nothing", "random in-focus donor", "stored focus code"}
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("linear-ae-direct", ("APD of squares", "less the mean of each field", "synthesis: PSNR")),
+        ("manifold-1d", ("ML-VAE score", "blur code, one number", "stored focus code")),
+    ],
+)
+def test_page_of_weights(run_cli, stacks, save_model, tmp_path, name, shown) -> None:
+    page = tmp_path / "page.html"
+    weights = save_model(name)
+    outcome = run_cli(
+        "score", "--checkpoint", weights, "--data", stacks, "--focal-level", 2,
+        "--format", "html", "--report", page,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    text = page.read_text("utf-8")
+    assert outcome.out.strip() == text.strip()
+    assert text.startswith("<!doctype html>")
+    for part in (*shown, "b, c (test)", "prefers-color-scheme: dark", "reconstruction: SSIM"):
+        assert part in text
+    for file in (weights, stacks / "b.tif"):
+        assert hashlib.sha256(file.read_bytes()).hexdigest() in text
+    assert hashlib.sha256((stacks / "a.tif").read_bytes()).hexdigest() not in text
+    assert text.count("<img ") >= 3 + 3 + 2
+
+
+def test_report_that_is_no_page(run_cli, stacks, weights, tmp_path) -> None:
+    arguments = ("score", "--checkpoint", weights, "--data", stacks)
+    outcome = run_cli(*arguments, "--report", tmp_path / "page.pdf")
+    assert outcome.code == 2
+    assert "--report writes an HTML page, not page.pdf" in outcome.err

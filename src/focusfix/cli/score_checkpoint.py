@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.checkpoint_options import CheckpointOptions
+from focusfix.cli.checkpoint_report import compose_checkpoint, draw_codes
 from focusfix.cli.checkpoint_tables import (
     CSV_TITLES,
     csv_cells,
@@ -17,6 +18,7 @@ from focusfix.cli.checkpoint_tables import (
 from focusfix.cli.console import Console
 from focusfix.cli.options import ConfigOptions, ConsoleOptions
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
+from focusfix.cli.score_report import check_report, write_report
 from focusfix.cli.score_tables import csv_lines, json_value
 from focusfix.cli.sidecar import check_folder
 from focusfix.errors import UsageError
@@ -34,8 +36,7 @@ _SERVING = frozenset(
     field.name
     for options_type in (CheckpointOptions, ConsoleOptions, ConfigOptions)
     for field in fields(options_type)
-) | {"inputs", "pattern", "axes", "format", "fail_under"}
-_FORMATS = (ScoreFormat.TABLE, ScoreFormat.JSON, ScoreFormat.CSV)
+) | {"inputs", "pattern", "axes", "format", "report", "fail_under"}
 _LEAST_CROP_PX = 16
 
 
@@ -90,22 +91,21 @@ def score_checkpoint(options: ScoreOptions, console: Console) -> dict[str, float
     ------
     UsageError
         If an option is missing or out of range.
+    OutputError
+        If a report or plot cannot be written.
     InputError
         If the data cannot be read, or hold no field that may be scored.
     ModelError
         If the weights cannot be read.
     """
     check_checkpoint_options(options)
-    if options.latent_plot is not None:
-        from focusfix.report.figures import check_figure_name
-
-        check_figure_name(options.latent_plot, "--latent-plot")
-        check_folder(options.latent_plot)
+    _check_outputs(options)
     assert options.checkpoint is not None
     from focusfix.io.checkpoint import load_checkpoint
     from focusfix.io.weights import find_weights
 
-    network, header = load_checkpoint(find_weights(options.checkpoint))
+    path = find_weights(options.checkpoint)
+    network, header = load_checkpoint(path)
     series = _choose_series(options, header, console)
     channels = [
         _score_channel(
@@ -127,8 +127,13 @@ def score_checkpoint(options: ScoreOptions, console: Console) -> dict[str, float
     }
     _print(record, options, console)
     if options.latent_plot is not None:
-        _draw(options.latent_plot, network, channels, record["distance_unit"])
+        ladders = [ladder for each in channels for ladder in each.ladders]
+        draw_codes(options.latent_plot, network, ladders, record["distance_unit"])
         console.note(f"wrote {options.latent_plot}")
+    fields_scored = [(each.ladders, each.scores.comparisons) for each in channels]
+    files = [path, *(plane.path for each in series for plane in each.planes)]
+    parts = record, header, network, fields_scored, files, options
+    write_report(options, console, lambda: compose_checkpoint(*parts))
     return mean_of(records)
 
 
@@ -156,11 +161,6 @@ def check_checkpoint_options(options: ScoreOptions) -> None:
                 "series of --data, on the intensity scale of each field.",
                 f"Leave out {option}.",
             )
-    if options.format not in _FORMATS:
-        raise UsageError(
-            f"Scores of weights are not written as {options.format.value}.",
-            f"Give --format {', '.join(each.value for each in _FORMATS)}.",
-        )
     if options.level_step < 1:
         raise UsageError(
             f"--level-step must be 1 or more, not {options.level_step}.", "Give 1 for every level."
@@ -170,6 +170,15 @@ def check_checkpoint_options(options: ScoreOptions) -> None:
             f"--crop-size must be {_LEAST_CROP_PX} or more, not {options.crop_size}.",
             "The papers take 128.",
         )
+
+
+def _check_outputs(options: ScoreOptions) -> None:
+    check_report(options)
+    if options.latent_plot is not None:
+        from focusfix.report.figures import check_figure_name
+
+        check_figure_name(options.latent_plot, "--latent-plot")
+        check_folder(options.latent_plot)
 
 
 def check_without_checkpoint(options: ScoreOptions) -> None:
@@ -271,21 +280,7 @@ def _print(record: Record, options: ScoreOptions, console: Console) -> None:
     elif options.format == ScoreFormat.CSV:
         rows = [cells for channel in record["channels"] for cells in csv_cells(channel)]
         console.result(csv_lines([CSV_TITLES, *rows]))
-    else:
+    elif options.format == ScoreFormat.TABLE:
         console.result(heading(record))
         for channel in record["channels"]:
             console.result(score_lines(channel, record["distance_unit"]))
-
-
-def _draw(
-    path: Path, network: "Restorer", channels: list[ScoredChannel], distance_unit: str
-) -> None:
-    from focusfix.models.base import DisentangledModel, LatentLineModel
-    from focusfix.report.latent import write_code_maps, write_code_paths
-    from focusfix.training.evaluation import code_crops, line_codes
-
-    ladders = [ladder for each in channels for ladder in each.ladders]
-    if isinstance(network, LatentLineModel):
-        write_code_paths(path, line_codes(network, ladders), distance_unit)
-    elif isinstance(network, DisentangledModel):
-        write_code_maps(path, code_crops(network, ladders, most=8), distance_unit)

@@ -260,13 +260,30 @@ def _pixel_size(record: Record) -> str:
 def _provenance(
     records: Sequence[Record], roles: Sequence[str], facts: Sequence[tuple[str, str]]
 ) -> "Provenance":
-    from focusfix.report.provenance import Provenance
-
     files = [Path(record[role]) for record in records for role in roles if record[role]]
     made_by = dict.fromkeys(fact for path in files for fact in _made_by(path))
+    return describe_run([*dict.fromkeys(facts), *made_by], files)
+
+
+def describe_run(facts: Sequence[tuple[str, str]], files: Sequence[Path]) -> "Provenance":
+    """State the command and the time beside facts and files.
+
+    Parameters
+    ----------
+    facts : sequence of (str, str)
+        Settings, and where they come from.
+    files : sequence of Path
+        All files that were read.
+
+    Returns
+    -------
+    Provenance
+    """
+    from focusfix.report.provenance import Provenance
+
     now = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     command = shlex.join(["focusfix", *sys.argv[1:]])
-    return Provenance(command, now, [*dict.fromkeys(facts), *made_by], files)
+    return Provenance(command, now, facts, files)
 
 
 def _made_by(path: Path) -> list[tuple[str, str]]:

@@ -111,6 +111,32 @@ def evaluate(
     return ModelScores(tuple(comparisons), average_paths(paths) if paths else None, probes)
 
 
+def deblur_ladder(
+    network: Restorer, ladder: Ladder, ladders: Sequence[Ladder], *, seed: int = 0
+) -> list[Made]:
+    """Deblur one field as :func:`evaluate` does, to show what was measured.
+
+    Parameters
+    ----------
+    network : Restorer
+        In evaluation mode, on the CPU.
+    ladder : Ladder
+        The field.
+    ladders : sequence of Ladder
+        All fields.
+    seed : int
+        As for :func:`evaluate`.
+
+    Returns
+    -------
+    list of Made
+        By every method, among them doing nothing.
+    """
+    with remembered(network):
+        made = _make(network, ladder, _donors(ladder, ladders), seed, network.footprint)
+        return [each for each in made if each.task == DEBLURRING]
+
+
 def _make(
     network: Restorer,
     ladder: Ladder,
