@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from focusfix.metrics.scorecard import MEASURES, Measure
@@ -190,7 +191,9 @@ def _plane_table(records: Sequence[Record]) -> Table:
     for record, plane in planes:
         coordinates = " ".join(f"{axis}={index}" for axis, index in plane["plane"].items())
         distance = "" if plane["dz_um"] is None else f"{plane['dz_um']:+g}"
-        labels.append([record["output"], coordinates, *([distance] if with_distance else [])])
+        labels.append(
+            [Path(record["output"]).name, coordinates, *([distance] if with_distance else [])]
+        )
     titles = ["image", "plane", *(["distance (\N{MICRO SIGN}m)"] if with_distance else [])]
     table = _rows_table(titles, labels, [plane["scores"] for _, plane in planes], MEASURES)
     return replace(table, text_columns=2, folded=_count(len(planes), "row"))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from focusfix.report.charts import Chart, Series, draw_chart
@@ -130,7 +131,7 @@ def _plane_table(records: Sequence[Record]) -> Table:
             least = "\N{LESS-THAN OR EQUAL TO} " if plane["resolution_at_limit"] else ""
             rows.append(
                 [
-                    record["input"],
+                    Path(record["input"]).name,
                     label,
                     _number(plane["sharpness"], ".4f"),
                     _number(plane["resolution_um"], ".3f", least),
