@@ -21,7 +21,7 @@ from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import plan_tiles
 from focusfix.io.image import ImageReader, open_image, write_image
-from focusfix.operations import ReaderSource
+from focusfix.operations.images import ReaderSource
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import build_tile_function
 

@@ -44,7 +44,7 @@ def restore_file(source: Path, target: Path) -> None:
     from focusfix.engine.survey import survey_source
     from focusfix.engine.tiles import plan_tiles
     from focusfix.io.image import open_image, write_image
-    from focusfix.operations import ReaderSource
+    from focusfix.operations.images import ReaderSource
     from focusfix.runtime.device import select_device
     from focusfix.runtime.executor import build_tile_function
 
