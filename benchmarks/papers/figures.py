@@ -13,7 +13,8 @@ from scored_models import CROP_PX, ScoredModel, parser_of, read_fields, read_mod
 from focusfix.footprint import Footprint
 from focusfix.metrics.ladder import DEBLURRING, MODEL, SYNTHESIS, Ladder
 from focusfix.metrics.latent_space import make_images
-from focusfix.models.base import DisentangledModel, LatentLineModel
+from focusfix.models.line_model import LatentLineModel
+from focusfix.models.two_code_model import DisentangledModel
 from focusfix.report.figures import new_figure, save_figure
 from focusfix.report.latent import write_code_maps, write_code_paths
 from focusfix.training.evaluation import code_crops, line_codes

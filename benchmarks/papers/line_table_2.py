@@ -51,7 +51,7 @@ from focusfix.metrics.ladder import (
     summarise,
 )
 from focusfix.metrics.latent_space import PIXELS, SYNTHESIS_OF_CODES, make_images
-from focusfix.models.base import LatentLineModel
+from focusfix.models.line_model import LatentLineModel
 from focusfix.training.remembered import remembered
 
 if TYPE_CHECKING:

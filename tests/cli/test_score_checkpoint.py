@@ -144,8 +144,8 @@ def save_model(tmp_path):
 
         from focusfix.config import CheckpointHeader
         from focusfix.io.checkpoint import library_versions, save_checkpoint
-        from focusfix.models.base import DisentangledModel
         from focusfix.models.registry import build_network, get_entry
+        from focusfix.models.two_code_model import DisentangledModel
 
         torch.manual_seed(0)
         network = build_network(name, get_entry(name).tiny).eval()

@@ -85,7 +85,8 @@ def draw_codes(path: Path, network: "Restorer", ladders: "Sequence[Ladder]", uni
 
 def read_codes(network: "Restorer", ladders: "Sequence[Ladder]") -> "list[CodePath] | CodeMap":
     """Encode the fields as far as plots show them; an empty list for models without codes."""
-    from focusfix.models.base import DisentangledModel, LatentLineModel
+    from focusfix.models.line_model import LatentLineModel
+    from focusfix.models.two_code_model import DisentangledModel
     from focusfix.training.evaluation import code_crops, line_codes
 
     if isinstance(network, LatentLineModel):

@@ -234,7 +234,7 @@ def _score_channel(
     from focusfix.data.held_out import read_ladders
     from focusfix.data.planes import PlaneStore
     from focusfix.data.series_scale import fit_series
-    from focusfix.models.base import LatentLineModel
+    from focusfix.models.line_model import LatentLineModel
     from focusfix.training.evaluation import evaluate
 
     both_sides = not isinstance(network, LatentLineModel)

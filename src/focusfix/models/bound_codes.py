@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import DisentangledModel, Restorer, position_free
+from focusfix.models.base import Restorer
+from focusfix.models.two_code_model import DisentangledModel, position_free
 
 
 class SwappedBlur(Restorer):

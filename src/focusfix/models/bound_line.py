@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import LatentLineModel, Restorer
+from focusfix.models.base import Restorer
+from focusfix.models.line_model import LatentLineModel
 
 _FAST_LENGTH = 32
 

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Refocuser, Restorer
+from focusfix.models.base import Restorer
+from focusfix.models.refocuser import Refocuser
 
 
 class AtDistance(Restorer):

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import DisentangledModel, check_image, check_integer
+from focusfix.models.base import check_image, check_integer
 from focusfix.models.reach import Span, farthest_reach
+from focusfix.models.two_code_model import DisentangledModel
 
 _MOST_WIDTHS = 7
 _WIDEST = 2048

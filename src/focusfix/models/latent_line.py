@@ -30,9 +30,10 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.latent.line import interpolate_latents
-from focusfix.models.base import LatentLineModel, check_image, check_integer
+from focusfix.models.base import check_image, check_integer
 from focusfix.models.blur_ladder import BlurLadder
 from focusfix.models.blur_reading import FARTHEST_PX, KNOTS, BlurReading, interpolate_knots
+from focusfix.models.line_model import LatentLineModel
 from focusfix.models.reach import Span, farthest_reach, join
 from focusfix.models.wiener_unet import WienerUNet
 

@@ -22,7 +22,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import LatentLineModel, check_image, check_integer
+from focusfix.models.base import check_image, check_integer
+from focusfix.models.line_model import LatentLineModel
 from focusfix.models.reach import Span, farthest_reach
 
 _MOST_WIDTHS = 8

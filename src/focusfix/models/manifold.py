@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from focusfix.models.base import Codes, check_image
+from focusfix.models.base import check_image
 from focusfix.models.disentangled import TwoCodeModel
+from focusfix.models.two_code_model import Codes
 
 
 class ManifoldAutoencoder(TwoCodeModel):

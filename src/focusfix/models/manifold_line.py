@@ -27,10 +27,11 @@ from torch.nn import functional
 
 from focusfix.errors import ModelError
 from focusfix.footprint import Footprint
-from focusfix.models.base import Codes, check_choice, check_image, check_integer
+from focusfix.models.base import check_choice, check_image, check_integer
 from focusfix.models.disentangled import TwoCodeModel, spread_blur
 from focusfix.models.distance_curve import DistanceCurve
 from focusfix.models.reach import Span, farthest_reach
+from focusfix.models.two_code_model import Codes
 
 _LARGEST_SIZE_PX = 1024
 

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from focusfix.latent.gaussian import Gaussian
-from focusfix.models.base import Codes, check_image
+from focusfix.models.base import check_image
 from focusfix.models.disentangled import TwoCodeModel
+from focusfix.models.two_code_model import Codes
 
 LOG_VARIANCE_LIMIT = 10.0
 """Log-variances are clamped to this on both sides."""

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Refocuser, check_image, check_integer
+from focusfix.models.base import check_image, check_integer
 from focusfix.models.modulation import DistanceCode, ModulatedConvolutions, distance_map, halve
 from focusfix.models.reach import Span, farthest_reach, join
+from focusfix.models.refocuser import Refocuser
 
 _MOST = {"depth": 6, "base_width": 256, "code_width": 512}
 _FARTHEST_UM = 1e4

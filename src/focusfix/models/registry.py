@@ -47,7 +47,9 @@ class ModelEntry:
     tiny : mapping of str to object
         Hyperparameters of the smallest useful network, for tests of what holds for every network.
     family : {"restorer", "latent-line", "disentangled", "refocuser"}
-        What its class is (:mod:`focusfix.models.base`), and so how a command uses it.
+        What its class is (:mod:`focusfix.models.base`, :mod:`~focusfix.models.line_model`,
+        :mod:`~focusfix.models.two_code_model`, :mod:`~focusfix.models.refocuser`), and so how a
+        command uses it.
     """
 
     name: str

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
-    from focusfix.models.base import DisentangledModel, LatentLineModel, Restorer
+    from focusfix.models.base import Restorer
+    from focusfix.models.line_model import LatentLineModel
+    from focusfix.models.two_code_model import DisentangledModel
     from focusfix.runtime.device import Device
     from focusfix.runtime.executor import NetworkFunction
 

@@ -28,7 +28,9 @@ from focusfix.metrics.latent_space import (
     path_scores,
 )
 from focusfix.metrics.probe import Probe, ProbeScore, probe_codes
-from focusfix.models.base import DisentangledModel, LatentLineModel, Restorer
+from focusfix.models.base import Restorer
+from focusfix.models.line_model import LatentLineModel
+from focusfix.models.two_code_model import DisentangledModel
 from focusfix.report.latent import CodeMap, CodePath
 from focusfix.training.remembered import remembered
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from focusfix.models.base import LatentLineModel, Restorer
+from focusfix.models.base import Restorer
+from focusfix.models.line_model import LatentLineModel
 
 _KEPT = 24
 

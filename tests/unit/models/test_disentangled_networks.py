@@ -14,10 +14,10 @@ from focusfix.engine.stream import restore
 from focusfix.engine.tiles import plan_tiles
 from focusfix.errors import ModelError
 from focusfix.latent.gaussian import Gaussian
-from focusfix.models.base import DisentangledModel, position_free
 from focusfix.models.manifold import ManifoldAutoencoder
 from focusfix.models.manifold_line import ManifoldLineAutoencoder
 from focusfix.models.ml_vae import LOG_VARIANCE_LIMIT, MultiLevelVAE
+from focusfix.models.two_code_model import DisentangledModel, position_free
 
 TINY = [3, 4, 5]
 DENSE = {"head": "dense", "size_px": 32}

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from focusfix.config import CheckpointHeader
 from focusfix.errors import ModelError
-from focusfix.models.base import DisentangledModel, LatentLineModel
+from focusfix.models.line_model import LatentLineModel
 from focusfix.models.manifold import ManifoldAutoencoder
 from focusfix.models.registry import build_network, get_entry
+from focusfix.models.two_code_model import DisentangledModel
 from focusfix.operations.bindings import (
     Execution,
     bind_blur,

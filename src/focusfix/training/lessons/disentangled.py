@@ -14,8 +14,8 @@ from focusfix.errors import ModelError
 from focusfix.io.vgg_weights import check_vgg_weights, find_vgg_weights, read_vgg_weights
 from focusfix.losses import l1_loss, mse_loss
 from focusfix.losses.perceptual import VggDistance, structure_loss
-from focusfix.models.base import Codes, DisentangledModel
 from focusfix.models.manifold_line import ManifoldLineAutoencoder
+from focusfix.models.two_code_model import Codes, DisentangledModel
 from focusfix.training.lesson import LessonContext, LossName, Shown
 from focusfix.training.margin import inner
 from focusfix.training.validation import psnr_db

@@ -22,7 +22,8 @@ from focusfix.losses import (
     mse_loss,
     scale_free_line_loss,
 )
-from focusfix.models.base import LatentLineModel, Restorer
+from focusfix.models.base import Restorer
+from focusfix.models.line_model import LatentLineModel
 from focusfix.training.data_sources import SampleSource, TrainingData
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, LossName, Shown
 from focusfix.training.validation import psnr_db

@@ -17,8 +17,9 @@ from focusfix.losses.disentangled import (
     contrastive_loss,
     delay_weight,
 )
-from focusfix.models.base import Codes, DisentangledModel, Restorer
+from focusfix.models.base import Restorer
 from focusfix.models.manifold_line import ManifoldLineAutoencoder
+from focusfix.models.two_code_model import Codes, DisentangledModel
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, Shown
 from focusfix.training.lessons.disentangled import (
     FINISHING_SAMPLES,

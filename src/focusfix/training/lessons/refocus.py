@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from focusfix.config import FrozenModel
 from focusfix.errors import InputError
 from focusfix.losses import l1_loss, mse_loss
-from focusfix.models.base import Refocuser, Restorer
+from focusfix.models.base import Restorer
 from focusfix.models.refocus_critic import RefocusCritic
+from focusfix.models.refocuser import Refocuser
 from focusfix.training.fit import Adversary
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, LossName, Shown
 from focusfix.training.margin import inner

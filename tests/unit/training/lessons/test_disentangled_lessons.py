@@ -13,10 +13,10 @@ from focusfix.data.samples import CropGroup, FactorPairs
 from focusfix.errors import ModelError
 from focusfix.losses.disentangled import consistency_loss, contrastive_loss
 from focusfix.losses.perceptual import structure_loss
-from focusfix.models.base import Codes
 from focusfix.models.manifold import ManifoldAutoencoder
 from focusfix.models.manifold_line import ManifoldLineAutoencoder
 from focusfix.models.ml_vae import MultiLevelVAE
+from focusfix.models.two_code_model import Codes
 from focusfix.training.lesson import LessonContext
 from focusfix.training.lessons.disentangled import (
     ImageDistance,

@@ -6,7 +6,7 @@ import torch
 from focusfix.errors import UsageError
 from focusfix.latent.line import extrapolate_latents, interpolate_latents
 from focusfix.losses import Triplet, baseline_loss, direct_loss, indirect_loss, l1_loss, mse_loss
-from focusfix.models.base import LatentLineModel
+from focusfix.models.line_model import LatentLineModel
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.fit import FitSettings, Trainer
 from focusfix.training.lesson import Arithmetic, LessonContext

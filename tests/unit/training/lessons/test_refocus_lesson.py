@@ -4,7 +4,7 @@ import torch
 
 from focusfix.data.samples import CropGroup
 from focusfix.errors import InputError
-from focusfix.models.base import Refocuser
+from focusfix.models.refocuser import Refocuser
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.fit import FitSettings, Trainer
 from focusfix.training.lesson import LessonContext

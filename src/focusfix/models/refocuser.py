@@ -1,0 +1,40 @@
+"""What networks have in common that refocus to a distance."""
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from focusfix.models.base import Restorer
+
+
+class Refocuser(Restorer):
+    """A network that turns an image into the one at another distance from its plane.
+
+    Attributes
+    ----------
+    range_um : float
+        Largest distance, either way, that it is meant for; micrometres.
+    """
+
+    range_um: float
+
+    @abstractmethod
+    def refocus(self, image: Tensor, dz_um: float | Tensor) -> Tensor:
+        """Predict the images at other distances.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, M, Y, X)
+            Recorded planes, scaled to a nominal [0, 1]; M = 1 unless the network takes several.
+        dz_um : float or Tensor, shape (N,), (N, M) or (N, M, Y, X)
+            From each recorded plane to the wanted one, positive towards higher z-levels; a wanted
+            surface has a distance at every pixel. Micrometres.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y, X)
+        """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Predict the recorded plane itself: refocus images (N, M, Y, X) by nothing."""
+        return self.refocus(image, 0.0)
