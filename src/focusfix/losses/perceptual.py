@@ -159,6 +159,35 @@ class VggDistance(nn.Module):
             found.append(current / self.unit)
         return found
 
+    def deep_error(self, prediction: Tensor, target: Tensor) -> Tensor:
+        r"""Compare images by the squared error of the features relu3_3 alone.
+
+        .. math:: L = \big\langle (\phi(\hat y) - \phi(y))^2 \big\rangle
+
+        Parameters
+        ----------
+        prediction, target : Tensor, shape (N, 1, Y, X)
+            Images on a nominal [0, 1]; Y and X at least 4.
+
+        Returns
+        -------
+        Tensor, shape ()
+            Mean over the images.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ.
+
+        Notes
+        -----
+        The mean grey level is nearly free.
+        """
+        _check_shapes(prediction, target)
+        with torch.no_grad():
+            wanted = self.features(target)[-1]
+        return (self.features(prediction)[-1] - wanted).square().mean()
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare images.
 
@@ -177,9 +206,7 @@ class VggDistance(nn.Module):
         ValueError
             If the shapes differ.
         """
-        if prediction.shape != target.shape:
-            msg = f"shapes {tuple(prediction.shape)} and {tuple(target.shape)} differ"
-            raise ValueError(msg)
+        _check_shapes(prediction, target)
         with torch.no_grad():
             wanted = self.features(target)
         distances = [(prediction - target).abs().mean()]
@@ -187,6 +214,12 @@ class VggDistance(nn.Module):
             (a - b).abs().mean() for a, b in zip(self.features(prediction), wanted, strict=True)
         ]
         return torch.stack(distances).sum()
+
+
+def _check_shapes(prediction: Tensor, target: Tensor) -> None:
+    if prediction.shape != target.shape:
+        msg = f"shapes {tuple(prediction.shape)} and {tuple(target.shape)} differ"
+        raise ValueError(msg)
 
 
 def _keras_names() -> Iterator[tuple[str, str]]:

@@ -1,128 +1,19 @@
-"""What the lessons of all disentangled networks share: image distance, stored codes, scores."""
+"""What the lessons of all disentangled networks share: stored codes and scores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 
 import torch
-from pydantic import Field, field_validator
 from torch import Tensor
 
-from focusfix.config import FrozenModel
-from focusfix.errors import ModelError
-from focusfix.io.vgg_weights import check_vgg_weights, find_vgg_weights, read_vgg_weights
-from focusfix.losses import l1_loss, mse_loss
-from focusfix.losses.perceptual import VggDistance, structure_loss
 from focusfix.models.manifold_line import ManifoldLineAutoencoder
 from focusfix.models.two_code_model import Codes, DisentangledModel
-from focusfix.training.lesson import LessonContext, LossName, Shown
-from focusfix.training.margin import inner
+from focusfix.training.lesson import Shown
 from focusfix.training.validation import psnr_db
-
-IMAGE_LOSSES: tuple[LossName, ...] = ("perceptual", "l1", "mse")
-"""How images may be compared."""
 
 FINISHING_SAMPLES = 48
 """Training samples that the stored codes are read from."""
 
 _AT_ONCE = 16
-_PIXELWISE: dict[LossName, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1_loss, "mse": mse_loss}
-
-
-class DisentangledOptions(FrozenModel):
-    """Settings of both lessons.
-
-    Parameters
-    ----------
-    vgg_weights : str, optional
-        Weights of VGG-16 for the loss "perceptual"; those in torchvision's cache when not given.
-        None where there are none: absolute error and structural similarity take their place.
-    """
-
-    vgg_weights: str | None = Field(
-        default_factory=lambda: str(path) if (path := find_vgg_weights()) else None
-    )
-
-    @field_validator("vgg_weights")
-    @classmethod
-    def _absolute(cls, path: str | None) -> str | None:
-        """Make the path absolute: a run may be resumed from another folder."""
-        return str(Path(path).expanduser().absolute()) if path else None
-
-
-@dataclass(frozen=True)
-class ImageDistance:
-    r"""The distance :math:`\gamma` of images that a lesson minimises, without their border.
-
-    Parameters
-    ----------
-    loss : {"perceptual", "l1", "mse"}
-        Which one.
-    vgg_weights : Path, optional
-        File for the features of "perceptual"; without it, absolute error and structural
-        similarity.
-    """
-
-    loss: LossName
-    vgg_weights: Path | None = None
-
-    def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Compare images (N, 1, Y, X) and return the mean over them."""
-        prediction, target = inner(prediction.float()), inner(target)
-        if self.loss in _PIXELWISE:
-            return _PIXELWISE[self.loss](prediction, target)
-        if self.vgg_weights is None:
-            return structure_loss(prediction, target)
-        distance: Tensor = self._vgg.to(target.device)(prediction, target)
-        return distance
-
-    @cached_property
-    def _vgg(self) -> VggDistance:
-        assert self.vgg_weights is not None
-        try:
-            return VggDistance(read_vgg_weights(self.vgg_weights)).eval()
-        except ValueError as error:
-            raise ModelError(
-                f"{self.vgg_weights}: these weights do not fit: {error}.",
-                "Give the state of torchvision's vgg16, saved as safetensors.",
-            ) from error
-
-    @property
-    def description(self) -> str:
-        """What is compared, for people."""
-        if self.loss in _PIXELWISE:
-            return {"l1": "absolute error", "mse": "squared error"}[self.loss]
-        if self.vgg_weights is None:
-            return "absolute error and structural similarity (there are no --vgg-weights)"
-        return f"features of VGG-16 ({self.vgg_weights}) and absolute error"
-
-
-def build_distance(context: LessonContext, options: DisentangledOptions) -> ImageDistance:
-    """Build the image distance of a run.
-
-    Parameters
-    ----------
-    context : LessonContext
-        Its loss decides.
-    options : DisentangledOptions
-        With the file of weights, if there is one.
-
-    Returns
-    -------
-    ImageDistance
-        Weights are read when it is first used.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing or of another kind.
-    """
-    if context.loss != "perceptual" or options.vgg_weights is None:
-        return ImageDistance(context.loss)
-    path = Path(options.vgg_weights)
-    check_vgg_weights(path)
-    return ImageDistance(context.loss, path)
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,14 @@ from focusfix.models.two_code_model import Codes, DisentangledModel
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, Shown
 from focusfix.training.lessons.disentangled import (
     FINISHING_SAMPLES,
-    DisentangledOptions,
-    ImageDistance,
     KnownImages,
-    build_distance,
     show_swaps,
     store_codes,
+)
+from focusfix.training.lessons.image_distance import (
+    ImageDistance,
+    PerceptualOptions,
+    build_distance,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class FactorBatch(NamedTuple):
     dz_um: Tensor
 
 
-class ManifoldOptions(DisentangledOptions):
+class ManifoldOptions(PerceptualOptions):
     """Settings of the lesson; a weight of 0 leaves a term out.
 
     Parameters

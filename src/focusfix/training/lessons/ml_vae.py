@@ -23,12 +23,14 @@ from focusfix.models.ml_vae import MultiLevelVAE
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, Shown
 from focusfix.training.lessons.disentangled import (
     FINISHING_SAMPLES,
-    DisentangledOptions,
-    ImageDistance,
     KnownImages,
-    build_distance,
     show_swaps,
     store_codes,
+)
+from focusfix.training.lessons.image_distance import (
+    ImageDistance,
+    PerceptualOptions,
+    build_distance,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class GroupBatch(NamedTuple):
     noise_seed: Tensor
 
 
-class MlVaeOptions(DisentangledOptions):
+class MlVaeOptions(PerceptualOptions):
     """Settings of the lesson.
 
     Parameters

@@ -12,7 +12,7 @@ from focusfix.config import FrozenModel
 from focusfix.errors import ModelError, UsageError
 from focusfix.models.registry import ModelEntry, get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
-from focusfix.training.lessons.disentangled import IMAGE_LOSSES
+from focusfix.training.lessons.image_distance import IMAGE_LOSSES
 from focusfix.training.lessons.latent_line import PAPER_PRESET, LineOptions, build_line_lesson
 from focusfix.training.lessons.manifold import (
     MANIFOLD_PRESET,

@@ -18,12 +18,8 @@ from focusfix.models.manifold_line import ManifoldLineAutoencoder
 from focusfix.models.ml_vae import MultiLevelVAE
 from focusfix.models.two_code_model import Codes
 from focusfix.training.lesson import LessonContext
-from focusfix.training.lessons.disentangled import (
-    ImageDistance,
-    KnownImages,
-    build_distance,
-    store_codes,
-)
+from focusfix.training.lessons.disentangled import KnownImages, store_codes
+from focusfix.training.lessons.image_distance import ImageDistance, build_distance
 from focusfix.training.lessons.manifold import (
     ManifoldLesson,
     ManifoldOptions,
