@@ -20,17 +20,8 @@ from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.weights import find_weights
 from focusfix.metrics.fidelity import psnr
 from focusfix.models.latent_line import LatentLine
-from focusfix.operations.alpha import (
-    ALPHAS,
-    AROUND,
-    AROUND_PAIRS,
-    CONTRAST_SHARE_OF_COPIES,
-    CONTRAST_SHARE_OF_PAIRS,
-    RADII_PX,
-    alphas_around,
-    search_alpha,
-)
-from focusfix.operations.bindings import bind_extrapolation, estimate_alpha, run_whole
+from focusfix.operations.alpha import ALPHAS
+from focusfix.operations.line_alpha import LineTrial
 from focusfix.optics import blur_radius_px, defocus_psf
 from focusfix.runtime.device import select_device
 
@@ -50,7 +41,6 @@ def middle(plane: np.ndarray) -> np.ndarray:
 
 def measure(network: LatentLine, field: np.ndarray, dz: int, number: int, *, pair: bool) -> dict:
     """Deblur one field by all alphas; dB on the scale of the field."""
-    device = select_device("cpu")
     um_per_px = 1 / blur_radius_px(SCREENING_OPTICS, 1.0)
     blurry, truth = screening_pair(field, dz, seed=1000 * dz + number)
     farther, _ = screening_pair(field, dz + FARTHER_UM, seed=1000 * dz + 500 + number)
@@ -58,22 +48,9 @@ def measure(network: LatentLine, field: np.ndarray, dz: int, number: int, *, pai
     images = np.stack([scale.apply(middle(each)) for each in (blurry, farther)[: 1 + pair]])
     wanted = scale.apply(middle(truth))
     psf = None if pair else defocus_psf(SCREENING_OPTICS, COPY_RADIUS_PX * um_per_px)
-    results: dict[float, np.ndarray] = {1.0: images[0]}
-
-    def deblur(alpha: float) -> np.ndarray:
-        if alpha not in results:
-            binding = bind_extrapolation(network, alpha=alpha, psf=psf)
-            results[alpha] = run_whole(binding, images, device)
-        return results[alpha]
-
-    kernels = [defocus_psf(SCREENING_OPTICS, radius * um_per_px) for radius in RADII_PX]
-    estimate = estimate_alpha(network, images, psf, device)
-    assert estimate is not None
-    tried = alphas_around(estimate, AROUND_PAIRS if pair else AROUND)
-    share = CONTRAST_SHARE_OF_PAIRS if pair else CONTRAST_SHARE_OF_COPIES
-    chosen = search_alpha(images[0], deblur, kernels, tried, share).alpha
-    for alpha in ALPHAS:
-        deblur(alpha)
+    trial = LineTrial(network, images, psf, select_device("cpu"))
+    chosen = trial.choose_alpha(SCREENING_OPTICS).alpha
+    results = {alpha: trial.deblur(alpha) for alpha in {1.0, chosen, *ALPHAS}}
     inner = (slice(BORDER_PX, -BORDER_PX),) * 2
     scores = {a: psnr(r[inner], wanted[inner], data_range=1.0) for a, r in results.items()}
     best = max(scores, key=lambda alpha: scores[alpha])

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from bench_quality import held_out_fields
+from fit_trust import bind
 from scipy.ndimage import uniform_filter
 
 from focusfix.data.screening import screening_pair
@@ -21,6 +22,7 @@ from focusfix.engine.normalize import fit_intensity_scale
 from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.weights import find_weights
 from focusfix.metrics.trust import correlate_errors, measure_reliability, measure_sparsification
+from focusfix.models.base import Restorer
 from focusfix.models.bound_trust import TrustSigns
 from focusfix.models.latent_line import LatentLine
 
@@ -35,17 +37,20 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="fluorescence")
     parser.add_argument("--fields", type=int, default=4)
+    parser.add_argument("--weights", type=Path, help="a folder; the installed ones if not given")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
-    network, header = load_checkpoint(find_weights(options.model))
+    folder = options.weights
+    path = folder / f"{options.model}.safetensors" if folder else find_weights(options.model)
+    network, header = load_checkpoint(path)
     reader, _ = load_checkpoint(find_weights("latent-line"))
     assert isinstance(reader, LatentLine)
     assert header.trust is not None, "fit_trust.py has not calibrated these weights"
-    signs, weights = TrustSigns(network, reader), np.array(header.trust.weights)
+    weights = np.array(header.trust.weights)
     fields = held_out_fields(options.data / "sharp", options.fields)
     rows, everything = [], []
     for dz in DISTANCES_UM:
-        found = [measure(signs, weights, field, dz, n) for n, field in enumerate(fields)]
+        found = [measure(network, reader, weights, field, dz, n) for n, field in enumerate(fields)]
         expected, errors, residual = (np.concatenate([f[k] for f in found]) for k in range(3))
         everything.append((expected, errors))
         near = [np.concatenate([smooth(f[k]).ravel() for f in found]) for k in range(2)]
@@ -70,14 +75,21 @@ def main() -> None:
 
 
 def measure(
-    signs: TrustSigns, weights: np.ndarray, field: np.ndarray, dz: float, number: int
+    network: Restorer,
+    reader: LatentLine,
+    weights: np.ndarray,
+    field: np.ndarray,
+    dz: float,
+    number: int,
 ) -> list[np.ndarray]:
     """Return expected and true absolute errors and the re-blur residual; grey values, (Y, X)."""
     blurry, truth = screening_pair(field, dz, seed=1000 * dz + number)
     scale = fit_intensity_scale([blurry])
-    stride = signs.footprint.stride_px
+    stride = network.footprint.stride_px
     height, width = (size // stride * stride for size in blurry.shape)
-    image = torch.from_numpy(scale.apply(blurry[:height, :width]).astype(np.float32))[None, None]
+    scaled = scale.apply(blurry[:height, :width]).astype(np.float32)
+    signs = TrustSigns(bind(network, scaled), reader)
+    image = torch.from_numpy(scaled)[None, None]
     with torch.inference_mode():
         restored = signs.network(image)[0, 0].numpy() / scale.gain + scale.offset
         found = signs(image)[0].double().numpy()

@@ -6,17 +6,13 @@ from typing import TYPE_CHECKING, Any
 from focusfix.cli.blurrier_end import BlurrierEnd, Defocus, choose_end, scaled_middle
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.lens import lens_psf
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
 from focusfix.cli.second_image import SecondImage
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from focusfix.engine.survey import Survey
     from focusfix.io.image import ImageReader
     from focusfix.operations.alpha import AlphaSearch
-    from focusfix.optics import OpticsSettings
 
 SELF_BLUR_SHARE = 0.5
 """Part of the largest blur in training that a self-blurred copy gets."""
@@ -93,47 +89,14 @@ def bind_line(
 def _search(
     shelf: ModelShelf, reader: "ImageReader", choice: Choice, survey: "Survey", end: BlurrierEnd
 ) -> "AlphaSearch":
-    """Try alphas on the middle of the image, around what the model takes for best if it says so."""
-    from focusfix.operations.alpha import (
-        ALPHAS,
-        AROUND_PAIRS,
-        CONTRAST_SHARE,
-        CONTRAST_SHARE_OF_COPIES,
-        CONTRAST_SHARE_OF_PAIRS,
-        alphas_around,
-        search_alpha,
-    )
-    from focusfix.operations.bindings import bind_extrapolation, estimate_alpha, run_whole
+    """Try alphas on the middle of the image."""
+    from focusfix.operations.line_alpha import LineTrial
 
-    device = shelf.execution(choice).device
     network: Any = shelf.load(choice).network
     images = scaled_middle(reader, choice, survey, end, network.footprint.stride_px)
-    psf = end.psf
-
-    def deblur(alpha: float) -> "np.ndarray":
-        return run_whole(bind_extrapolation(network, alpha=alpha, psf=psf), images, device)
-
-    estimate = estimate_alpha(network, images, psf, device)
-    psfs = reblurring_psfs(end.optics)
-    if estimate is None:
-        return search_alpha(images[0], deblur, psfs, ALPHAS, CONTRAST_SHARE)
-    if end.second is None:
-        alphas, share = alphas_around(estimate), CONTRAST_SHARE_OF_COPIES
-    else:
-        alphas, share = alphas_around(estimate, AROUND_PAIRS), CONTRAST_SHARE_OF_PAIRS
-    return search_alpha(images[0], deblur, psfs, alphas, share)
-
-
-def reblurring_psfs(lens: "OpticsSettings") -> "list[np.ndarray]":
-    """Compute the kernels that results are blurred again with, from none to the widest."""
-    import numpy as np
-
-    from focusfix.operations.alpha import RADII_PX
-    from focusfix.optics import blur_radius_px
-
-    um_per_px = 1 / blur_radius_px(lens, 1.0)
-    none = np.ones((1, 1), np.float32)
-    return [lens_psf(lens, radius * um_per_px) if radius else none for radius in RADII_PX]
+    return LineTrial(network, images, end.psf, shelf.execution(choice).device).choose_alpha(
+        end.optics
+    )
 
 
 def _tell_choice(reader: "ImageReader", search: "AlphaSearch", console: Console) -> None:

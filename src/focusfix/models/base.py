@@ -49,6 +49,15 @@ class Restorer(nn.Module, ABC):
             If the number of channels or the size does not fit the network.
         """
 
+    @property
+    def reencoder(self) -> "Restorer | None":
+        """What encodes and decodes results of this network once more; None without an encoder.
+
+        A result that the network knows comes back as it is; what does not come back is not in
+        its code.
+        """
+        return None
+
     def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
         """Restore all but the margin of a batch of images, which serves as context.
 

@@ -36,6 +36,11 @@ class SwappedBlur(Restorer):
         """That of the network, which is stated for a given blur code."""
         return self.network.footprint
 
+    @property
+    def reencoder(self) -> Restorer:
+        """The binding itself: what is seen in a result, equally blurred, should be the result."""
+        return self
+
     def forward(self, image: Tensor) -> Tensor:
         """Give images (N, 1, Y, X) the bound blur.
 

@@ -15,7 +15,30 @@ from focusfix.models.line_model import LatentLineModel
 _FAST_LENGTH = 32
 
 
-class PairExtrapolation(Restorer):
+class _PairBinding(Restorer):
+    """What both ways along the line have in common: network, alpha, and how a copy was made."""
+
+    psf: Tensor | None
+
+    def __init__(self, network: LatentLineModel, alpha: float, psf: Tensor | None) -> None:
+        super().__init__()
+        self.network = network
+        self.alpha = alpha
+        self.register_buffer("psf", psf)
+        self.hyperparameters = {"alpha": alpha}
+
+    @property
+    def footprint(self) -> Footprint:
+        """That of the network: codes are moved element by element."""
+        return self.network.footprint
+
+    @property
+    def reencoder(self) -> Restorer:
+        """The network: it reconstructs images from their codes."""
+        return self.network
+
+
+class PairExtrapolation(_PairBinding):
     """Deblur: continue the line through two images of one field.
 
     Parameters
@@ -38,24 +61,13 @@ class PairExtrapolation(Restorer):
     Mazilu, Wang et al., CAIP 2023, eq. (2).
     """
 
-    psf: Tensor | None
-
     def __init__(
         self, network: LatentLineModel, *, alpha: float, psf: Tensor | None = None
     ) -> None:
         if not 0 < alpha <= 1:
             msg = f"alpha must be in (0, 1], got {alpha:g}"
             raise ValueError(msg)
-        super().__init__()
-        self.network = network
-        self.alpha = alpha
-        self.register_buffer("psf", psf)
-        self.hyperparameters = {"alpha": alpha}
-
-    @property
-    def footprint(self) -> Footprint:
-        """That of the network: codes are moved element by element."""
-        return self.network.footprint
+        super().__init__(network, alpha, psf)
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn pairs (N, 2, Y, X) into images in focus (N, 1, Y, X)."""
@@ -63,7 +75,7 @@ class PairExtrapolation(Restorer):
         return self.network.extrapolate_images(*ends, alpha=self.alpha, psf=self.psf)
 
 
-class PairInterpolation(Restorer):
+class PairInterpolation(_PairBinding):
     """Synthesise the image between two of one field.
 
     Parameters
@@ -85,24 +97,13 @@ class PairInterpolation(Restorer):
     Mazilu, Wang et al., CAIP 2023, eq. (1).
     """
 
-    psf: Tensor | None
-
     def __init__(
         self, network: LatentLineModel, *, alpha: float, psf: Tensor | None = None
     ) -> None:
         if not 0 <= alpha <= 1:
             msg = f"alpha must be in [0, 1], got {alpha:g}"
             raise ValueError(msg)
-        super().__init__()
-        self.network = network
-        self.alpha = alpha
-        self.register_buffer("psf", psf)
-        self.hyperparameters = {"alpha": alpha}
-
-    @property
-    def footprint(self) -> Footprint:
-        """That of the network: codes are mixed element by element."""
-        return self.network.footprint
+        super().__init__(network, alpha, psf)
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn pairs (N, 2, Y, X) into the images between (N, 1, Y, X)."""
@@ -117,17 +118,25 @@ class ChosenImage(Restorer):
     ----------
     index : {0, 1}
         0 for the sharper image, 1 for the blurrier one.
+    network : LatentLineModel, optional
+        The network whose result this is.
     """
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, network: LatentLineModel | None = None) -> None:
         super().__init__()
         self.index = index
+        self.network = network
         self.hyperparameters = {"index": index}
 
     @property
     def footprint(self) -> Footprint:
         """A pixel depends on itself."""
         return Footprint(0, 1)
+
+    @property
+    def reencoder(self) -> Restorer | None:
+        """The network, which need not be able to code an image that it leaves as it is."""
+        return self.network
 
     def forward(self, image: Tensor) -> Tensor:
         """Return one channel of images (N, C, Y, X)."""
@@ -169,6 +178,11 @@ class WithBlurredCopy(Restorer):
         """That of the pair, widened by the PSF."""
         pair = self.pair.footprint
         return Footprint(pair.reach_px + self.psf.shape[-1] // 2, pair.stride_px, pair.exact)
+
+    @property
+    def reencoder(self) -> Restorer | None:
+        """That of the pair."""
+        return self.pair.reencoder
 
     def forward(self, image: Tensor) -> Tensor:
         """Turn images (N, 1, Y, X) into what the pair makes of them and their copies."""

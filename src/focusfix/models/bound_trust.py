@@ -7,6 +7,8 @@ spread         how much the result changes when the image is mirrored or transpo
 re-blur        what is left between the image and the result blurred again
 change         how much was changed, :math:`|\hat y - x|`
 contrast       standard deviation of the result nearby
+re-encoding    what is left between the result and what its own code gives, for models that have
+               an encoder: :math:`|D(E(\hat y)) - \hat y|`
 blur           blur radius of the image there, in units of 10 pixels, and its square
 =============  ==========================================================================
 
@@ -32,8 +34,12 @@ from focusfix.models.latent_line import LatentLine
 from focusfix.models.reach import Span, farthest_reach
 
 SIGNS = ("spread", "re-blur", "change", "contrast", "blur", "blur squared")
-"""What is measured, in the order of the weights; a constant follows."""
+"""What is measured of every model, in the order of the weights; a constant follows."""
 
+SIGNS_WITH_ENCODER = (*SIGNS[:4], "re-encoding", *SIGNS[4:])
+"""The same for models with an encoder."""
+
+_DOUBTS = ("spread", "re-blur", "re-encoding")
 _FLOOR = 1e-4
 _NEAR_PX = 4
 _RADIUS_UNIT_PX = 10.0
@@ -57,13 +63,22 @@ class TrustSigns(Restorer):
         self.hyperparameters = {}
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What is measured, in the order of the weights; a constant follows."""
+        return SIGNS if self.network.reencoder is None else SIGNS_WITH_ENCODER
+
+    @property
     def footprint(self) -> Footprint:
-        """Reach of the network, then of blurring again and of the means nearby."""
-        network = self.network.footprint
-        stride = math.lcm(network.stride_px, self.reader.footprint.stride_px)
-        beyond = self.reader.ladder.support_px + _NEAR_PX
+        """Reach of the network, then of blurring or encoding again and of the means nearby."""
+        network, reader = self.network.footprint, self.reader.footprint
+        stride = math.lcm(network.stride_px, reader.stride_px)
+        beyond = self.reader.ladder.support_px
+        encoder = self.network.reencoder
+        if encoder is not None:
+            stride = math.lcm(stride, encoder.footprint.stride_px)
+            beyond = max(beyond, encoder.footprint.halo_px)
         reading = farthest_reach(self._reading_span, stride)
-        reach = max(network.halo_px + beyond, reading)
+        reach = max(network.halo_px + beyond + _NEAR_PX, reading)
         return Footprint(reach_px=reach, stride_px=stride, exact=network.exact)
 
     def _reading_span(self, output: Span) -> Span:
@@ -79,8 +94,8 @@ class TrustSigns(Restorer):
 
         Returns
         -------
-        Tensor, shape (N, 7, Y, X)
-            Those of :data:`SIGNS`, the first four as logarithms, and a one.
+        Tensor, shape (N, S + 1, Y, X)
+            Those of :attr:`names`, all but the blur as logarithms, and a one.
         """
         turned = [self._restored(image, turn) for turn in range(4)]
         restored = turned[0]
@@ -89,8 +104,11 @@ class TrustSigns(Restorer):
         radius = radius / _RADIUS_UNIT_PX
         mean = _near(restored)
         contrast = (_near(restored.square()) - mean.square()).clamp_min(0).sqrt()
-        errors = [_near(spread), _near((again - image).abs()), _near((restored - image).abs())]
-        logs = [torch.log(each + _FLOOR) for each in (*errors, contrast)]
+        sizes = [_near(spread), _near((again - image).abs()), _near((restored - image).abs())]
+        sizes.append(contrast)
+        if self.network.reencoder is not None:
+            sizes.append(_near((self.network.reencoder(restored) - restored).abs()))
+        logs = [torch.log(each + _FLOOR) for each in sizes]
         return torch.cat([*logs, radius, radius.square(), torch.ones_like(radius)], dim=1)
 
     def _restored(self, image: Tensor, turn: int) -> Tensor:
@@ -110,8 +128,8 @@ class TrustMap(Restorer):
     signs : TrustSigns
         What is measured.
     weights : sequence of float, optional
-        Of the signs and the constant; None where none were fitted. The map is then the larger
-        one of spread and re-blur residual, which is no estimate of the error.
+        Of the signs and the constant; None where none were fitted. The map is then the largest
+        of spread, re-blur residual and re-encoding error, which is no estimate of the error.
 
     Raises
     ------
@@ -121,8 +139,8 @@ class TrustMap(Restorer):
 
     def __init__(self, signs: TrustSigns, weights: Sequence[float] | None) -> None:
         super().__init__()
-        if weights is not None and len(weights) != len(SIGNS) + 1:
-            msg = f"expected {len(SIGNS) + 1} weights, got {len(weights)}"
+        if weights is not None and len(weights) != len(signs.names) + 1:
+            msg = f"expected {len(signs.names) + 1} weights, got {len(weights)}"
             raise ValueError(msg)
         self.signs = signs
         self.weights = None if weights is None else tuple(weights)
@@ -148,7 +166,8 @@ class TrustMap(Restorer):
         """
         signs = self.signs(image)
         if self.weights is None:
-            return image + torch.exp(signs[:, :2]).amax(dim=1, keepdim=True)
+            doubts = [self.signs.names.index(name) for name in _DOUBTS if name in self.signs.names]
+            return image + torch.exp(signs[:, doubts]).amax(dim=1, keepdim=True)
         weights = torch.tensor(self.weights, dtype=signs.dtype, device=signs.device)
         return image + torch.exp((signs * weights[:, None, None]).sum(dim=1, keepdim=True))
 

@@ -136,7 +136,7 @@ def bind_extrapolation(
     from focusfix.models.bound_line import ChosenImage, PairExtrapolation
 
     if alpha == 1:
-        return ChosenImage(0)
+        return ChosenImage(0, network)
     return _with_copy(PairExtrapolation(network, alpha=alpha, psf=_tensor(psf)), psf)
 
 

@@ -13,7 +13,9 @@ from focusfix.engine.stream import restore
 from focusfix.engine.tiles import TilePlan, plan_tiles
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
-from focusfix.models.bound_trust import SIGNS, TrustMap, TrustSigns
+from focusfix.models.bound_codes import SwappedBlur
+from focusfix.models.bound_line import ChosenImage, PairExtrapolation, WithBlurredCopy
+from focusfix.models.bound_trust import SIGNS, SIGNS_WITH_ENCODER, TrustMap, TrustSigns
 from focusfix.models.latent_line import LatentLine
 from focusfix.models.registry import build_network, get_entry
 from focusfix.runtime.device import select_device
@@ -67,13 +69,33 @@ def make_network() -> Restorer:
     return network.eval()
 
 
+def make_line(alpha: float) -> Restorer:
+    network = build_network("linear-ae-direct", dict(get_entry("linear-ae-direct").tiny)).eval()
+    psf = torch.full((3, 3), 1 / 9)
+    return WithBlurredCopy(PairExtrapolation(network, alpha=alpha, psf=psf), psf)
+
+
+def make_swap() -> Restorer:
+    network = build_network("manifold", dict(get_entry("manifold").tiny)).eval()
+    return SwappedBlur(network, network.focus_code.unsqueeze(0))
+
+
 def noise(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["uncalibrated", "calibrated"])
-def test_tiles_through_the_engine_give_the_whole_map(weights) -> None:
-    binding = TrustMap(TrustSigns(make_network(), make_reader()), weights)
+@pytest.mark.parametrize(
+    ("network", "weights"),
+    [
+        (make_network(), None),
+        (make_network(), WEIGHTS),
+        (make_line(0.5), None),
+        (make_line(0.5), (*WEIGHTS, 0.1)),
+    ],
+    ids=["uncalibrated", "calibrated", "with an encoder", "with an encoder, calibrated"],
+)
+def test_tiles_through_the_engine_give_the_whole_map(network, weights) -> None:
+    binding = TrustMap(TrustSigns(network, make_reader()), weights)
     footprint = binding.footprint
     function = build_tile_function(
         binding, device=select_device("cpu"), runtime="torch", margin_px=footprint.halo_px
@@ -87,12 +109,13 @@ def test_tiles_through_the_engine_give_the_whole_map(weights) -> None:
     whole = run(plan_tiles((151, 133), footprint, tile_px=4096))
     tiled_plan = plan_tiles((151, 133), footprint, tile_px=2 * footprint.halo_px + 84)
     assert tiled_plan.n_tiles >= 4
-    np.testing.assert_allclose(run(tiled_plan), whole, rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(run(tiled_plan), whole, rtol=2e-4, atol=2e-5)
     assert whole.min() > 0
 
 
-def test_footprint_covers_every_pixel_that_counts() -> None:
-    signs = TrustSigns(make_network(), make_reader())
+@pytest.mark.parametrize("make", [make_network, lambda: make_line(0.5)], ids=["plain", "encoder"])
+def test_footprint_covers_every_pixel_that_counts(make) -> None:
+    signs = TrustSigns(make(), make_reader())
     reach, stride = signs.footprint.reach_px, signs.footprint.stride_px
     middle = (reach // stride + 2) * stride
     image = noise(1, 1, 4 * stride, 2 * middle + stride).requires_grad_()
@@ -164,3 +187,50 @@ def test_structure_that_blur_wipes_out_is_seen_though_it_passes_the_re_blur_chec
     assert float(lying[RE_BLUR] - honest[RE_BLUR]) < 0.03 * height
     assert float(lying[SPREAD] - honest[SPREAD]) > 0.3 * height
     assert float(lying[CHANGE] - honest[CHANGE]) > 0.5 * height
+
+
+def test_models_with_an_encoder_have_one_sign_more() -> None:
+    line = make_line(0.5)
+    assert TrustSigns(make_network(), make_reader()).names == SIGNS
+    for binding in (line, make_swap(), ChosenImage(0, line.pair.network)):
+        signs = TrustSigns(binding, make_reader())
+        assert signs.names == SIGNS_WITH_ENCODER
+        stride = signs.footprint.stride_px
+        with torch.inference_mode():
+            assert (
+                signs(noise(1, 1, 8 * stride, 8 * stride)).shape[1] == len(SIGNS_WITH_ENCODER) + 1
+            )
+
+
+def test_re_encoding_error_is_what_a_result_loses_by_its_own_code() -> None:
+    class Half(Restorer):
+        """Codes half of what it is shown."""
+
+        footprint = Footprint(0, 1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return image / 2
+
+    class Kept(Restorer):
+        """Leaves images as they are, and would code them by half."""
+
+        footprint = Footprint(0, 1)
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = Half()
+
+        @property
+        def reencoder(self) -> Restorer:
+            return self.encoder
+
+        def forward(self, image: Tensor) -> Tensor:
+            return image.clone()
+
+    image = noise(1, 1, 48, 48)
+    with torch.inference_mode():
+        signs = TrustSigns(Kept(), let_read(make_reader(), 1.0))
+        found = signs(image)[0, SIGNS_WITH_ENCODER.index("re-encoding")].exp()
+        uncalibrated = (TrustMap(signs, None)(image) - image)[0, 0]
+    assert float(found.mean()) == pytest.approx(0.25, rel=0.03)
+    assert (uncalibrated >= found - ROUNDING).all()
