@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from focusfix.config import Ability
     from focusfix.models.base import Restorer
 
-Family = Literal["restorer", "latent-line", "disentangled", "refocuser"]
-"""How a network is used: by itself, on two images of a field, with a blur code swapped in, or told
-a distance."""
+Family = Literal["restorer", "latent-line", "disentangled", "refocuser", "two-way"]
+"""How a network is used: by itself, on two images of a field, with a blur code swapped in, told a
+distance, or in either direction."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class ModelEntry:
         Publication, or "focusfix" for networks of this project.
     tiny : mapping of str to object
         Hyperparameters of the smallest useful network, for tests of what holds for every network.
-    family : {"restorer", "latent-line", "disentangled", "refocuser"}
+    family : {"restorer", "latent-line", "disentangled", "refocuser", "two-way"}
         What its class is (:mod:`focusfix.models.base`, :mod:`~focusfix.models.line_model`,
-        :mod:`~focusfix.models.two_code_model`, :mod:`~focusfix.models.refocuser`), and so how a
-        command uses it.
+        :mod:`~focusfix.models.two_code_model`, :mod:`~focusfix.models.refocuser`,
+        :mod:`~focusfix.models.two_way_model`), and so how a command uses it.
     """
 
     name: str
@@ -73,6 +73,17 @@ _ENTRIES = (
         summary="The small U-Net of CARE and CSBDeep, which predicts what to add to the image",
         reference="Weigert et al., Nature Methods 2018",
         tiny=MappingProxyType({"base_width": 4, "kernel_px": 3}),
+    ),
+    ModelEntry(
+        name="comi",
+        target="focusfix.models.comi:Comi",
+        objective="comi",
+        abilities=frozenset({"deblur", "synthesize-blur"}),
+        inputs=1,
+        summary="Two adversarial networks, one of which deblurs and the other one blurs",
+        reference="after Jiang, COMI (public code)",
+        tiny=MappingProxyType({"base_width": 3, "blocks": 1}),
+        family="two-way",
     ),
     ModelEntry(
         name="deepdeblur",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from focusfix.models.base import Restorer
 from focusfix.report.training import PREVIEW_TITLES
+from focusfix.training.collapse import Sign
 from focusfix.training.fit import Adversary, Samples
 
 if TYPE_CHECKING:
@@ -125,9 +126,12 @@ class Lesson(ABC, Generic[BatchT]):
     ----------
     titles : tuple of three str
         What inputs, restored images and targets of :class:`Shown` are, over previews.
+    signs : tuple of Sign
+        What the run looks out for in its log, and warns of.
     """
 
     titles: ClassVar[tuple[str, str, str]] = PREVIEW_TITLES
+    signs: ClassVar[tuple[Sign, ...]] = ()
 
     @abstractmethod
     def batch(self, source: "SampleSource", first: int, count: int) -> BatchT:

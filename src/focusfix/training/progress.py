@@ -34,6 +34,8 @@ class Status:
         The best one so far.
     terms : mapping of str to float
         Other terms of the loss.
+    warnings : tuple of str
+        What is going wrong since this step.
     """
 
     step: int
@@ -45,6 +47,7 @@ class Status:
     validation: ValidationScore | None = None
     best: ValidationScore | None = None
     terms: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 class ProgressView(Protocol):
@@ -104,10 +107,19 @@ class LineProgress:
         Takes a line.
     every_s : float
         Seconds between lines; infinite for validations only.
+    warn : callable, optional
+        Takes warnings; ``say`` does when not given.
     """
 
-    def __init__(self, say: Callable[[str], None], *, every_s: float = _LINE_EVERY_S) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        *,
+        every_s: float = _LINE_EVERY_S,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self._say = say
+        self._warn = warn or say
         self._every_s = every_s
         self._next_s = time.monotonic() + every_s
         self._pace = _Pace()
@@ -115,6 +127,8 @@ class LineProgress:
     def show(self, status: Status) -> None:
         """Take note of a step."""
         self._pace.add(status)
+        for warning in status.warnings:
+            self._warn(warning)
         if status.validated and status.validation is not None:
             self._say(f"step {status.step} of {status.steps}: {format_score(status.validation)}")
         elif time.monotonic() >= self._next_s:
@@ -160,6 +174,8 @@ class TableProgress:
     def show(self, status: Status) -> None:
         """Take note of a step."""
         self._pace.add(status)
+        for warning in status.warnings:
+            self._live.console.print(f"warning: {warning}", style="yellow", markup=False)
         now = time.monotonic()
         if now - self._drawn_s >= 0.25 or status.validated or status.step == status.steps:
             self._drawn_s = now

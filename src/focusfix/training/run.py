@@ -14,6 +14,7 @@ from focusfix.models.registry import build_network
 from focusfix.report.training import Curve, write_loss_curve, write_preview
 from focusfix.runtime.device import Device
 from focusfix.training.card import make_header
+from focusfix.training.collapse import Watch
 from focusfix.training.data_sources import TrainingData
 from focusfix.training.fit import Samples, Trainer, count_loaders, learning_rate_at, prefetch
 from focusfix.training.interruption import Interruption
@@ -87,6 +88,7 @@ class Run:
         )
         self.standing = Standing()
         self.newest: ValidationScore | None = None
+        self.watch = Watch(self.lesson.signs, settings.steps)
         self._saved_step = -1
         self._finished_step = -1
 
@@ -146,6 +148,7 @@ class Run:
         workers = count_loaders()
         batches = prefetch(source, first, last, ahead=2 + workers, workers=workers)
         with RunLog(self.folder.log, first) as log, Interruption() as interruption:
+            self.watch.recall(log.rows)
             with view:
                 for each in batches:
                     self._take_step(each, log, view)
@@ -184,7 +187,8 @@ class Run:
         if due:
             self._save(log)
         crops = sum(len(batch[0]) for batch in batches)
-        view.show(self._status(row, crops, validated=score is not None))
+        status = self._status(row, crops, validated=score is not None)
+        view.show(replace(status, warnings=self.watch.look(log.rows)))
 
     def _status(self, row: LogRow, crops: int, *, validated: bool) -> Status:
         best = None
@@ -245,7 +249,7 @@ class Run:
         at_best = [row for row in log.rows if row.step == best_step]
         best = _score_of(at_best[0]) if at_best else None
         early = self.trainer.step < self.settings.steps
-        return RunResult(self.trainer.step, early, best_step, best)
+        return RunResult(self.trainer.step, early, best_step, best, self.watch.summary(log.rows))
 
 
 def _batches_of_step(

@@ -21,6 +21,8 @@ class FitSettings(FrozenModel):
         Share of the steps over which the rate falls to a hundredth along a cosine.
     fall_steps : int, optional
         Steps after which, again and again, the rate falls to ``fall_factor`` of itself.
+    linear_share : float
+        Share of the steps over which, at the end, the rate falls to nothing along a line.
     average_decay : float
         Decay of the exponential moving average of the weights, which is what is kept; 0 keeps
         the weights themselves.
@@ -35,13 +37,16 @@ class FitSettings(FrozenModel):
     decay_share: float = Field(default=0.3, ge=0, le=1)
     fall_steps: int | None = Field(default=None, ge=1)
     fall_factor: float = Field(default=0.98, gt=0, le=1)
+    linear_share: float = Field(default=0.0, ge=0, le=1)
     average_decay: float = Field(default=0.998, ge=0, lt=1)
     clip_norm: float | None = Field(default=1.0, gt=0)
 
 
 def learning_rate_at(step: int, settings: FitSettings) -> float:
-    """Rate of one step: linear warm-up, plateau that may fall in steps, cosine to a hundredth."""
+    """Rate of one step: linear warm-up, plateau that may fall, cosine to a hundredth."""
     rate = settings.learning_rate
+    if settings.linear_share > 0:
+        rate *= min(1.0, (settings.steps - step) / (settings.linear_share * settings.steps))
     if settings.fall_steps is not None:
         rate *= settings.fall_factor ** (step // settings.fall_steps)
     if step < settings.warmup_steps:

@@ -12,7 +12,7 @@ from focusfix.errors import UsageError
 from focusfix.training.fit import FitSettings
 from focusfix.training.lesson import LossName, Precision
 
-Schedule = Literal["smooth", "constant", "stepped"]
+Schedule = Literal["smooth", "constant", "stepped", "half-linear"]
 """How the learning rate runs, and what is kept."""
 
 OPTION_OF_SETTING = {
@@ -100,10 +100,13 @@ class RunSettings(FrozenModel):
         Samples that go through the network at once.
     accumulate : int
         Batches whose gradients make one step.
-    schedule : {"smooth", "constant", "stepped"}
+    schedule : {"smooth", "constant", "stepped", "half-linear"}
         "smooth" warms the learning rate up and lets it fall, shortens long gradients and keeps
         averaged weights; "constant" does nothing of this; "stepped" neither, but the rate falls by
-        2 % every five epochs.
+        2 % every five epochs; "half-linear" neither, but over the second half of the steps the rate
+        falls to nothing along a line.
+    betas : tuple of two float
+        Decays of Adam's two moments.
     steps_per_epoch : float
         Steps in which all training images are seen about once.
     crop_size : int
@@ -148,6 +151,7 @@ class RunSettings(FrozenModel):
     batch_size: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1)
     schedule: Schedule = "smooth"
+    betas: tuple[float, float] = (0.9, 0.999)
     steps_per_epoch: float = Field(default=1.0, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0)
     crop_size: int = Field(default=128, ge=16)
@@ -184,8 +188,10 @@ class RunSettings(FrozenModel):
             fall_steps = max(1, round(_EPOCHS_OF_A_STEP * self.steps_per_epoch))
             return FitSettings(
                 fall_steps=fall_steps if self.schedule == "stepped" else None,
+                linear_share=0.5 if self.schedule == "half-linear" else 0.0,
                 steps=self.steps,
                 learning_rate=self.learning_rate,
+                betas=self.betas,
                 warmup_steps=0,
                 decay_share=0.0,
                 average_decay=0.0,
@@ -194,6 +200,7 @@ class RunSettings(FrozenModel):
         return FitSettings(
             steps=self.steps,
             learning_rate=self.learning_rate,
+            betas=self.betas,
             warmup_steps=min(_LONGEST_WARMUP, self.steps // 10),
         )
 

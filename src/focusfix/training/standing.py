@@ -64,9 +64,12 @@ class RunResult:
         Step of the best checkpoint.
     best : ValidationScore, optional
         Its validation; None for a run without validation.
+    warnings : tuple of str
+        What went wrong on the way, a sentence each.
     """
 
     steps: int
     stopped_early: bool
     best_step: int
     best: ValidationScore | None
+    warnings: tuple[str, ...] = ()

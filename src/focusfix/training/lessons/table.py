@@ -12,6 +12,12 @@ from focusfix.config import FrozenModel
 from focusfix.errors import ModelError, UsageError
 from focusfix.models.registry import ModelEntry, get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
+from focusfix.training.lessons.comi import (
+    COMI_DEFAULTS,
+    COMI_PRESET,
+    ComiOptions,
+    build_comi_lesson,
+)
 from focusfix.training.lessons.image_distance import IMAGE_LOSSES
 from focusfix.training.lessons.latent_line import PAPER_PRESET, LineOptions, build_line_lesson
 from focusfix.training.lessons.manifold import (
@@ -43,9 +49,11 @@ class LessonRow:
         Settings of the lesson, with their defaults; those the user gives are checked with it.
     presets : mapping of str to mapping of str to value
         Named settings of a run, such as those of a paper: by the names of the run's settings, those
-        of the lesson under "lesson", and "epochs" for the length.
+        of the lesson under "lesson", and "epochs" or "steps" for the length.
     without : tuple of str
         Settings of a run that mean nothing to the lesson.
+    defaults : mapping of str to value
+        Settings of a run, by their names, unless the user gives others.
     """
 
     build: LessonBuilder
@@ -53,6 +61,7 @@ class LessonRow:
     options: type[FrozenModel] = NoOptions
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     without: tuple[str, ...] = ("in_focus_share",)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 _PAIR_LOSSES: tuple[LossName, ...] = ("l1", "mse", "tempered-error")
@@ -64,6 +73,13 @@ _ROWS: Mapping[str, LessonRow] = MappingProxyType(
         "line-baseline": _LINE,
         "line-indirect": _LINE,
         "line-direct": _LINE,
+        "comi": LessonRow(
+            build_comi_lesson,
+            IMAGE_LOSSES,
+            ComiOptions,
+            {"paper": COMI_PRESET},
+            defaults=COMI_DEFAULTS,
+        ),
         "manifold": LessonRow(
             build_manifold_lesson, IMAGE_LOSSES, ManifoldOptions, {"paper": MANIFOLD_PRESET}
         ),
@@ -129,7 +145,7 @@ def with_preset(entry: ModelEntry, preset: str, wanted: Mapping[str, Any]) -> di
         raise UsageError(f"--preset {preset} has no meaning for {entry.name}.", "Leave it out.")
     chosen = dict(row.presets[preset])
     if "steps" in wanted:
-        del chosen["epochs"]
+        chosen.pop("epochs", None)
     lesson = {**chosen["lesson"], **wanted.get("lesson", {})}
     return {**chosen, **wanted, "lesson": lesson}
 
