@@ -9,7 +9,7 @@ import tifffile
 from safetensors.torch import load_file
 from scipy.ndimage import gaussian_filter
 
-from focusfix.io.checkpoint import load_checkpoint
+from focusfix.io.checkpoint import load_checkpoint, read_header
 
 TINY = (
     "--model", "linear-ae-direct", "--model-setting", "widths=[4,6]", "--crop-size", "32",
@@ -96,6 +96,19 @@ def test_sharp_images_are_blurred_at_three_levels(tmp_path, draw_nuclei, run_cli
     done = run_cli("train", tmp_path, "--simulate", "-o", run, *TINY, "--steps", 1)
     assert done.code == 0, done.err
     assert (run / "best.safetensors").exists()
+    lens = ("--numerical-aperture", 0.6, "--pixel-size-um", 0.65)
+    tiny = ("--batch-size", 2, "--crop-size", 32, "--validation-crops", 2, "--steps", 1)
+    narrow = ("--model-setting=base_width=2", "--model-setting=depth=1")
+    done = run_cli(
+        "train", tmp_path, "--simulate", *lens, "-m", "refocus", "--model-setting=sign=focus",
+        *narrow, *tiny, "-o", tmp_path / "refocus",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    header = read_header(tmp_path / "refocus" / "best.safetensors")
+    assert header.pixel_size_um == (0.65, 0.65)
+    assert header.numerical_aperture == (0.6, 0.6)
+    assert header.blur_radius_px == pytest.approx((0, 12), abs=0.1)
+    assert header.hyperparameters["sign"] == "focus"
     told = run_cli("train", tmp_path, "--simulate", *TINY, "--crops", "ten-crop", "--dry-run")
     assert (told.code, told.out) == (2, "")
     assert "--crops has no meaning for sharp images with --simulate" in told.err

@@ -9,6 +9,7 @@ import typer
 
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
+from focusfix.cli.simulation_options import known_microscope
 from focusfix.cli.tables import format_facts
 from focusfix.cli.train_options import TrainOptions, wanted_settings
 from focusfix.errors import UsageError
@@ -32,6 +33,9 @@ _EXAMPLES = (
     ("a latent line for synthesize-blur and interpolate, as in its paper",
      "focusfix train zstacks/ --model linear-ae-direct --preset paper -o runs/line"),
     ("sharp images, defocus simulated", "focusfix train sharp/ --simulate -o runs/simulated"),
+    ("a refocuser for one microscope",
+     ("focusfix train sharp/ --simulate -m refocus --numerical-aperture 0.6 --pixel-size-um 0.65 "
+     "-o runs/refocus")),
     ("use the result", "focusfix deblur in.tif -m runs/first/best.safetensors -o out.tif"),
 )  # fmt: skip
 _BYTES_PER_MB = 1 << 20
@@ -56,6 +60,7 @@ def run(options: TrainOptions, console: Console) -> None:
     from focusfix.training.run_folder import RunFolder
 
     wanted = wanted_settings(options)
+    known = known_microscope(options, simulate=options.simulate, resume=options.resume)
     folder = RunFolder(options.output) if options.output else None
     stored = folder.read_settings() if folder and options.resume else None
     if folder and not (options.resume or options.dry_run):
@@ -69,6 +74,7 @@ def run(options: TrainOptions, console: Console) -> None:
             wanted,
             device=device,
             simulate=options.simulate,
+            known=known,
             epochs=options.epochs,
             preset=str(options.preset) if options.preset else None,
             stored=stored,

@@ -10,6 +10,7 @@ import typer
 from focusfix.cli.learning_options import LearningOptions, TrainingPrecision
 from focusfix.cli.lesson_options import LessonOptions, lesson_settings, read_assignments
 from focusfix.cli.options import ConfigOptions, ConsoleOptions, JsonOption
+from focusfix.cli.simulation_options import SimulationOptions
 from focusfix.errors import UsageError
 
 
@@ -164,6 +165,7 @@ class TrainOptions(
     LessonOptions,
     SplitOptions,
     RunOptions,
+    SimulationOptions,
     DataOptions,
 ):
     """Options of ``focusfix train``."""

@@ -13,10 +13,17 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from focusfix.data.simulated_optics import (
+    MARGIN_PX,
+    KnownMicroscope,
+    depth_of_field_um,
+    draw_any,
+    draw_known,
+    draw_screening,
+)
 from focusfix.data.spectra import from_spectrum, transfer_function
 from focusfix.optics import FloatArray, OpticsSettings, blur_radius_px, defocus_psf
 
-MARGIN_PX = 48
 PSF_PX = 2 * MARGIN_PX + 1
 
 
@@ -43,6 +50,10 @@ class SimulationSettings(BaseModel):
         Share of pairs with light from structures in another plane.
     brightfield : bool
         The sharp images show absorption on a bright background.
+    optics_bank : int
+        How many microscopes are drawn for pairs.
+    known : KnownMicroscope, optional
+        The only microscope, instead of random ones.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +68,7 @@ class SimulationSettings(BaseModel):
     haze_share: float = Field(default=0.1, ge=0, le=1)
     brightfield: bool = False
     optics_bank: int = Field(default=1500, ge=1)
+    known: KnownMicroscope | None = None
 
 
 class Blur(NamedTuple):
@@ -250,32 +262,12 @@ class DefocusSimulator:
 
     def draw_optics(self, rng: np.random.Generator) -> tuple[OpticsSettings, float]:
         """Draw a microscope, and a distance from focus in micrometres."""
+        if self.settings.known is not None:
+            return draw_known(self.settings.known, rng)
         if rng.random() < self.settings.screening_share:
-            optics = OpticsSettings(
-                numerical_aperture=rng.uniform(0.45, 0.75),
-                wavelength_um=rng.uniform(0.44, 0.52),
-                pixel_size_um=0.65,
-                apodization=rng.choice([0.0, rng.uniform(0, 1.5)]),
-                spherical_waves=rng.choice([0.0, rng.normal(0, 0.15)]),
-            )
-            return optics, rng.uniform(-36, 36)
-        aperture = rng.uniform(*self.settings.numerical_aperture)
-        index = 1.0 if aperture < 0.8 else 1.33 if aperture < 1.15 else 1.515
-        optics = OpticsSettings(
-            numerical_aperture=aperture,
-            wavelength_um=rng.uniform(0.45, 0.7),
-            pixel_size_um=rng.uniform(0.15, 0.6) / aperture,
-            refractive_index=index,
-            apodization=rng.choice([0.0, rng.uniform(0, 1.5)]),
-            spherical_waves=rng.choice([0.0, rng.normal(0, 0.15)]),
-        )
-        radius = math.exp(rng.uniform(math.log(0.5), math.log(self.settings.max_blur_radius_px)))
-        return optics, rng.choice([-1, 1]) * radius / blur_radius_px(optics, 1.0)
-
-
-def depth_of_field_um(optics: OpticsSettings) -> float:
-    r"""Depth over which an image counts as in focus, :math:`n\lambda/NA^2`; micrometres."""
-    return optics.refractive_index * optics.wavelength_um / optics.numerical_aperture**2
+            return draw_screening(rng)
+        ranges = self.settings.numerical_aperture, self.settings.max_blur_radius_px
+        return draw_any(rng, *ranges)
 
 
 def draw_display_scale(

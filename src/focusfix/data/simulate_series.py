@@ -13,12 +13,8 @@ import numpy as np
 
 from focusfix.data.level_choice import TripletPattern
 from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs, RefocusPair
-from focusfix.data.simulate import (
-    MARGIN_PX,
-    PSF_PX,
-    DefocusSimulator,
-    draw_display_scale,
-)
+from focusfix.data.simulate import PSF_PX, DefocusSimulator, draw_display_scale
+from focusfix.data.simulated_optics import MARGIN_PX, draw_farthest_um
 from focusfix.data.spectra import from_spectrum, transfer_function
 from focusfix.latent.triplets import LevelTriplet, dyadic_triplets, full_triplets
 from focusfix.optics import FloatArray, defocus_psf
@@ -69,7 +65,9 @@ class SeriesSimulator(DefocusSimulator):
     """Draw pairs, and samples of focal series with levels 0 (in focus) to 8, evenly spaced.
 
     Levels run to the distance that the microscope of a pair would be drawn with. All planes of a
-    series are recorded: with noise, the one in focus too. There is no haze.
+    series are recorded: with noise, the one in focus too. There is no haze. Where the microscope
+    is known its series have levels on both sides of focus, -8 to 8, which look alike: groups and
+    ways between planes are drawn from all of them.
     """
 
     def __init__(self, *arguments: object, **options: object) -> None:
@@ -89,6 +87,8 @@ class SeriesSimulator(DefocusSimulator):
 
     def _draw_microscope(self, rng: np.random.Generator) -> Microscope:
         optics, farthest_um = self.draw_optics(rng)
+        if self.settings.known is not None:
+            farthest_um = draw_farthest_um(self.settings.known, rng)
         step_um = farthest_um / (LEVELS - 1)
         psfs = [defocus_psf(optics, level * step_um, PSF_PX) for level in range(LEVELS)]
         return Microscope([transfer_function(psf, self.field_px) for psf in psfs], step_um)
@@ -129,7 +129,7 @@ class SeriesSimulator(DefocusSimulator):
         CropGroup
         """
         rng = np.random.default_rng([self.seed, _GROUPS, index])
-        levels = rng.choice(LEVELS, size, replace=False).tolist()
+        levels = rng.choice(self._levels, size, replace=False).tolist()
         microscope = self._choose(rng)
         in_focus, *images = self._record(microscope, [0, *levels], rng)
         return CropGroup(np.stack(images), in_focus, *_ways(microscope, levels))
@@ -167,10 +167,16 @@ class SeriesSimulator(DefocusSimulator):
         RefocusPair
         """
         rng = np.random.default_rng([self.seed, _REFOCUS, index])
-        levels = rng.choice(LEVELS, 2, replace=False).tolist()
+        levels = rng.choice(self._levels, 2, replace=False).tolist()
         microscope = self._choose(rng)
         source, target = self._record(microscope, levels, rng)
         return RefocusPair(source, target, (levels[1] - levels[0]) * microscope.step_um)
+
+    @property
+    def _levels(self) -> range:
+        """Levels that samples are drawn from."""
+        first = 0 if self.settings.known is None else 1 - LEVELS
+        return range(first, LEVELS)
 
     def _choose(self, rng: np.random.Generator) -> Microscope:
         return self.microscopes[rng.integers(len(self.microscopes))]
@@ -181,7 +187,7 @@ class SeriesSimulator(DefocusSimulator):
         """Image a new field at some levels, on one scale; shape (K, crop_px, crop_px)."""
         spectrum = np.fft.rfft2(self.draw_object(rng))
         in_focus = from_spectrum(spectrum * microscope.transfers[0])
-        planes = [from_spectrum(spectrum * microscope.transfers[level]) for level in levels]
+        planes = [from_spectrum(spectrum * microscope.transfers[abs(level)]) for level in levels]
         exposure = self._draw_exposure(rng)
         gain = exposure.peak_electrons / max(float(np.percentile(in_focus, 99.9)), 1e-3)
         electrons = np.stack([in_focus, *planes]) * np.float32(gain)

@@ -10,7 +10,8 @@ way in which the distance enters is not: there it is a second channel beside the
 that is the subject of the patent application WO2020139835A1 and is left out here.
 
 One plane does not tell on which side of the focus it lies, as far as the blur is symmetric. The
-sign of the distance has a meaning for images like those of the training only.
+sign of a distance along the stage has a meaning for images like those of the training only;
+distances can be counted from focus instead.
 
 References
 ----------
@@ -19,21 +20,18 @@ learning", Nature Methods 16, 2019 (the task and the U-Net).
 Perez et al., "FiLM: visual reasoning with a general conditioning layer", AAAI 2018.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focusfix.footprint import Footprint
-from focusfix.models.base import check_image, check_integer
+from focusfix.models.base import check_choice, check_image
+from focusfix.models.distance_unet import DistanceUNet, double
 from focusfix.models.modulation import DistanceCode, ModulatedConvolutions, distance_map, halve
-from focusfix.models.reach import Span, farthest_reach, join
-from focusfix.models.refocuser import Refocuser
-
-_MOST = {"depth": 6, "base_width": 256, "code_width": 512}
-_FARTHEST_UM = 1e4
 
 
-class RefocusNet(Refocuser):
+class RefocusNet(DistanceUNet):
     """Predict an image at another distance.
 
     Parameters
@@ -46,6 +44,9 @@ class RefocusNet(Refocuser):
         Features that describe the distance; 1 to 512.
     range_um : float
         Largest distance that it is meant for; micrometres, above 0.
+    sign : {"stage", "focus"}
+        What positive distances mean: higher z-levels, or away from focus. With "focus" planes are
+        taught as if all of them lay above focus, so that the sign never has to be guessed.
 
     Raises
     ------
@@ -60,22 +61,20 @@ class RefocusNet(Refocuser):
         base_width: int = 48,
         code_width: int = 64,
         range_um: float = 10.0,
+        sign: Literal["stage", "focus"] = "stage",
     ) -> None:
-        super().__init__()
-        self.hyperparameters = {
-            "depth": depth,
-            "base_width": base_width,
-            "code_width": code_width,
-            "range_um": range_um,
-        }
-        for name, most in _MOST.items():
-            check_integer(name, self.hyperparameters[name], most)
-        if not isinstance(range_um, int | float) or not 0 < range_um <= _FARTHEST_UM:
-            raise ValueError(
-                f"range_um must be above 0 and at most {_FARTHEST_UM:g}, got {range_um!r}"
-            )
-        self.depth, self.range_um = depth, float(range_um)
-        widths = [base_width * 2**level for level in range(depth + 1)]
+        super().__init__(
+            {
+                "depth": depth,
+                "base_width": base_width,
+                "code_width": code_width,
+                "range_um": range_um,
+                "sign": sign,
+            }
+        )
+        check_choice("sign", sign, ("stage", "focus"))
+        self.sign = sign
+        widths = self.widths
         self.code = DistanceCode(code_width, self.range_um)
         self.encoder = nn.ModuleList(
             ModulatedConvolutions(before, max((before + after) // 2, 1), after, code_width)
@@ -86,12 +85,6 @@ class RefocusNet(Refocuser):
             for width in widths[:-1]
         )
         self.head = nn.Conv2d(base_width, 1, 3, padding=1)
-
-    @property
-    def footprint(self) -> Footprint:
-        """Reach and stride, traced back through the U-Net, for one distance everywhere."""
-        stride = 2**self.depth
-        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
 
     def refocus(self, image: Tensor, dz_um: float | Tensor) -> Tensor:
         """Predict the images at other distances.
@@ -123,23 +116,10 @@ class RefocusNet(Refocuser):
             features = found + _widen(features, found.shape[1])
             skips.append(features)
         for level in range(self.depth - 1, -1, -1):
-            doubled = F.interpolate(
-                features, scale_factor=2.0, mode="bilinear", align_corners=False
-            )
-            features = self.decoder[level](torch.cat([skips[level], doubled], dim=1), codes[level])
+            joined = torch.cat([skips[level], double(features)], dim=1)
+            features = self.decoder[level](joined, codes[level])
         change: Tensor = self.head(features)
         return image + change
-
-    def _input_span(self, output: Span) -> Span:
-        """Trace a stretch of the output back to the image."""
-        needed, skips = output.before_convolution(1), []
-        for _ in range(self.depth):
-            skips.append(needed.before_convolution(2))
-            needed = skips[-1].before_bilinear_doubling()
-        needed = needed.before_convolution(2)
-        for skip in reversed(skips):
-            needed = join(skip, needed.before_pooling()).before_convolution(2)
-        return needed
 
 
 def _widen(features: Tensor, channels: int) -> Tensor:

@@ -21,19 +21,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focusfix.footprint import Footprint
-from focusfix.models.base import check_image, check_integer
+from focusfix.models.base import check_image
+from focusfix.models.distance_unet import DistanceUNet, double
 from focusfix.models.modulation import DistanceCode, ModulatedConvolutions, distance_map, halve
-from focusfix.models.reach import Span, farthest_reach, join
-from focusfix.models.refocuser import Refocuser
 
 MOST_PLANES = 3
-_MOST = {"depth": 6, "base_width": 256, "code_width": 512, "rounds": 8}
-_FARTHEST_UM = 1e4
 _NEAR_SHARE = 0.05
 
 
-class RefocusMultiNet(Refocuser):
+class RefocusMultiNet(DistanceUNet):
     """Predict a plane from one to three others.
 
     Parameters
@@ -64,22 +60,16 @@ class RefocusMultiNet(Refocuser):
         rounds: int = 2,
         range_um: float = 10.0,
     ) -> None:
-        super().__init__()
-        self.hyperparameters = {
-            "depth": depth,
-            "base_width": base_width,
-            "code_width": code_width,
-            "rounds": rounds,
-            "range_um": range_um,
-        }
-        for name, most in _MOST.items():
-            check_integer(name, self.hyperparameters[name], most)
-        if not isinstance(range_um, int | float) or not 0 < range_um <= _FARTHEST_UM:
-            raise ValueError(
-                f"range_um must be above 0 and at most {_FARTHEST_UM:g}, got {range_um!r}"
-            )
-        self.depth, self.rounds, self.range_um = depth, rounds, float(range_um)
-        widths = [base_width * 2**level for level in range(depth + 1)]
+        super().__init__(
+            {
+                "depth": depth,
+                "base_width": base_width,
+                "code_width": code_width,
+                "rounds": rounds,
+                "range_um": range_um,
+            }
+        )
+        widths = self.widths
         self.code = DistanceCode(code_width, self.range_um)
         self.encoder = nn.ModuleList(
             ModulatedConvolutions(before, after, after, code_width)
@@ -88,12 +78,6 @@ class RefocusMultiNet(Refocuser):
         self.fusion = nn.ModuleList(SharedState(width, rounds) for width in widths)
         self.decoder = nn.ModuleList(_double_convolution(3 * width, width) for width in widths[:-1])
         self.head = nn.Conv2d(base_width, 1, 3, padding=1)
-
-    @property
-    def footprint(self) -> Footprint:
-        """Reach and stride, traced back through the U-Net, for one distance everywhere."""
-        stride = 2**self.depth
-        return Footprint(reach_px=farthest_reach(self._input_span, stride), stride_px=stride)
 
     def refocus(self, image: Tensor, dz_um: float | Tensor) -> Tensor:
         """Predict a plane from others.
@@ -130,8 +114,7 @@ class RefocusMultiNet(Refocuser):
             states.append(self.fusion[level](features.unflatten(0, (-1, planes))))
         found = states[-1]
         for level in range(self.depth - 1, -1, -1):
-            doubled = F.interpolate(found, scale_factor=2.0, mode="bilinear", align_corners=False)
-            found = self.decoder[level](torch.cat([states[level], doubled], dim=1))
+            found = self.decoder[level](torch.cat([states[level], double(found)], dim=1))
         change: Tensor = self.head(found)
         return start + change
 
@@ -139,17 +122,6 @@ class RefocusMultiNet(Refocuser):
         """Average planes, the nearer ones counting more."""
         weights = 1 / (distances.abs() / self.range_um + _NEAR_SHARE)
         return (image * weights).sum(dim=1, keepdim=True) / weights.sum(dim=1, keepdim=True)
-
-    def _input_span(self, output: Span) -> Span:
-        """Trace a stretch of the output back to the planes."""
-        needed, skips = output.before_convolution(1), []
-        for _ in range(self.depth):
-            skips.append(needed.before_convolution(2))
-            needed = skips[-1].before_bilinear_doubling()
-        needed = needed.before_convolution(2)
-        for skip in reversed(skips):
-            needed = join(skip, needed.before_pooling()).before_convolution(2)
-        return needed
 
 
 class SharedState(nn.Module):

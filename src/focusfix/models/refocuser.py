@@ -1,6 +1,7 @@
 """What networks have in common that refocus to a distance."""
 
 from abc import abstractmethod
+from typing import Literal
 
 from torch import Tensor
 
@@ -14,9 +15,12 @@ class Refocuser(Restorer):
     ----------
     range_um : float
         Largest distance, either way, that it is meant for; micrometres.
+    sign : {"stage", "focus"}
+        What positive distances mean: higher z-levels, or away from focus.
     """
 
     range_um: float
+    sign: Literal["stage", "focus"] = "stage"
 
     @abstractmethod
     def refocus(self, image: Tensor, dz_um: float | Tensor) -> Tensor:
@@ -27,8 +31,8 @@ class Refocuser(Restorer):
         image : Tensor, shape (N, M, Y, X)
             Recorded planes, scaled to a nominal [0, 1]; M = 1 unless the network takes several.
         dz_um : float or Tensor, shape (N,), (N, M) or (N, M, Y, X)
-            From each recorded plane to the wanted one, positive towards higher z-levels; a wanted
-            surface has a distance at every pixel. Micrometres.
+            From each recorded plane to the wanted one, with the network's sign; a wanted surface
+            has a distance at every pixel. Micrometres.
 
         Returns
         -------

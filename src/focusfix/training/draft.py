@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from focusfix.data.simulated_optics import KnownMicroscope
 from focusfix.errors import UsageError
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.lesson import Precision
@@ -32,6 +33,7 @@ def draft_settings(
     precision: Precision,
     *,
     simulate: bool,
+    known: KnownMicroscope | None = None,
 ) -> RunSettings:
     """Complete the settings of a run, as far as they do not depend on the images.
 
@@ -46,6 +48,8 @@ def draft_settings(
         Number format that pays on the device.
     simulate : bool
         Whether the images are sharp and are to be blurred.
+    known : KnownMicroscope, optional
+        The microscope that blurs them; random ones when not given.
 
     Returns
     -------
@@ -69,13 +73,14 @@ def draft_settings(
             raise UsageError(
                 f"--{name.replace('_', '-')} has no meaning for {entry.name}.", "Leave it out."
             )
-    known = start.header.hyperparameters if start else {}
-    network = build_network(entry.name, {**known, **wanted.get("hyperparameters", {})})
+    before = start.header.hyperparameters if start else {}
+    network = build_network(entry.name, {**before, **wanted.get("hyperparameters", {})})
     defaults = {
         "loss": row.losses[0],
         "steps": DEFAULT_STEPS,
         "validate_every": 1,
         "precision": precision,
+        **row.defaults,
     }
     fixed = {
         "data": place,
@@ -91,7 +96,7 @@ def draft_settings(
     if not simulate:
         return draft
     _check_simulable(draft, wanted)
-    return _with_simulation(draft)
+    return _with_simulation(draft, known)
 
 
 def chosen_model(wanted: Mapping[str, Any]) -> str:
@@ -142,7 +147,7 @@ def _check_simulable(draft: RunSettings, wanted: Mapping[str, Any]) -> None:
         )
 
 
-def _with_simulation(draft: RunSettings) -> RunSettings:
+def _with_simulation(draft: RunSettings, known: KnownMicroscope | None) -> RunSettings:
     if draft.crop_size < _SMALLEST_SIMULATED_CROP_PX:
         raise UsageError(
             f"--crop-size {draft.crop_size} is too small to simulate defocus in.",
@@ -153,5 +158,6 @@ def _with_simulation(draft: RunSettings) -> RunSettings:
         crop_px=draft.crop_size,
         in_focus_share=draft.in_focus_share,
         modality=draft.modality,
+        known=known,
     )
     return draft.model_copy(update={"simulation": simulation})

@@ -11,6 +11,7 @@ import torch
 
 from focusfix.data.layouts import index_data
 from focusfix.data.series_scale import with_z_spacing
+from focusfix.data.simulated_optics import KnownMicroscope
 from focusfix.errors import UsageError
 from focusfix.models.base import Restorer
 from focusfix.models.registry import build_network, get_entry
@@ -85,6 +86,7 @@ def plan_run(
     *,
     device: Device,
     simulate: bool = False,
+    known: KnownMicroscope | None = None,
     epochs: float | None = None,
     preset: str | None = None,
     stored: RunSettings | None = None,
@@ -104,6 +106,8 @@ def plan_run(
         Decides about the number format.
     simulate : bool
         Whether the images are sharp and are to be blurred.
+    known : KnownMicroscope, optional
+        The microscope that blurs them; random ones when not given.
     epochs : float, optional
         Length of the run in passes over the training images, instead of ``steps``.
     preset : str, optional
@@ -135,7 +139,8 @@ def plan_run(
         filled = with_preset(get_entry(model), preset, given)
         epochs, wanted = filled.pop("epochs", None), filled
     if stored is None:
-        draft = draft_settings(place, wanted, training_precision(device), simulate=simulate)
+        precision = training_precision(device)
+        draft = draft_settings(place, wanted, precision, simulate=simulate, known=known)
     else:
         check_unchanged(stored, wanted)
         draft = stored.model_copy(update={"data": place})

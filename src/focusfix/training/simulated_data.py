@@ -13,9 +13,11 @@ from focusfix.data.sampling import assign_splits
 from focusfix.data.sharp_images import SharpImage, keep_in_focus, read_sharp_images
 from focusfix.data.simulate import SimulationSettings
 from focusfix.data.simulate_series import LEVELS, SeriesSimulator, list_level_triplets
+from focusfix.data.simulated_optics import KnownMicroscope
 from focusfix.errors import InputError
 from focusfix.io.image import open_image
 from focusfix.metrics.modality import guess_modality
+from focusfix.optics import blur_radius_px
 from focusfix.training.data_sources import SampleSource, count_splits
 from focusfix.training.settings import RunSettings
 
@@ -104,10 +106,19 @@ class SimulatedData:
         """Fields of the checkpoint header."""
         simulation = self.settings.simulation
         assert simulation is not None
+        trained_on = f"{len(self._in_split('train'))} sharp images, simulated defocus"
+        if simulation.known is None:
+            return {
+                "numerical_aperture": simulation.numerical_aperture,
+                "blur_radius_px": (0.0, simulation.max_blur_radius_px),
+                "trained_on": trained_on,
+            }
+        optics, farthest_um = simulation.known.optics, simulation.known.farthest_um
         return {
-            "numerical_aperture": simulation.numerical_aperture,
-            "blur_radius_px": (0.0, simulation.max_blur_radius_px),
-            "trained_on": f"{len(self._in_split('train'))} sharp images, simulated defocus",
+            "pixel_size_um": (optics.pixel_size_um,) * 2,
+            "numerical_aperture": (optics.numerical_aperture,) * 2,
+            "blur_radius_px": (0.0, blur_radius_px(optics, farthest_um)),
+            "trained_on": f"{trained_on} to {farthest_um:g} um",
         }
 
     def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
@@ -125,7 +136,15 @@ class SimulatedData:
 
     def count_refocus_pairs(self) -> dict[str, int]:
         """Count the ways from one level to another of each split."""
-        return self._count(LEVELS * (LEVELS - 1))
+        assert self.settings.simulation is not None
+        if self.settings.simulation.known is None:
+            raise InputError(
+                "Refocusing is learned for one microscope: the blur of a distance in micrometres "
+                "depends on lens and pixel, and --simulate draws random ones.",
+                "Give those of yours with --numerical-aperture and --pixel-size-um.",
+            )
+        levels = 2 * LEVELS - 1
+        return self._count(levels * (levels - 1))
 
     def _count(self, times: int) -> dict[str, int]:
         return {split: times * len(self._in_split(split)) for split in SPLITS}
@@ -186,7 +205,12 @@ def list_sharp_images(folder: Path, pattern: str | None = None) -> list[Path]:
 
 
 def plan_simulation(
-    paths: Sequence[Path], *, crop_px: int, in_focus_share: float, modality: str
+    paths: Sequence[Path],
+    *,
+    crop_px: int,
+    in_focus_share: float,
+    modality: str,
+    known: KnownMicroscope | None = None,
 ) -> SimulationSettings:
     """Choose the simulated microscopes for sharp images.
 
@@ -200,6 +224,8 @@ def plan_simulation(
         Share of pairs whose input is in focus already.
     modality : str
         "fluorescence" or "brightfield"; otherwise what most of the images look like.
+    known : KnownMicroscope, optional
+        The only microscope, instead of random ones.
 
     Returns
     -------
@@ -211,7 +237,7 @@ def plan_simulation(
         bright = sum(_looks_brightfield(path) for path in looked_at)
         brightfield = 2 * bright > len(looked_at)
     return SimulationSettings(
-        crop_px=crop_px, in_focus_share=in_focus_share, brightfield=brightfield
+        crop_px=crop_px, in_focus_share=in_focus_share, brightfield=brightfield, known=known
     )
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from focusfix.data.simulate import SimulationSettings
 from focusfix.data.simulate_series import LEVELS, SeriesSimulator, list_level_triplets
+from focusfix.data.simulated_optics import KnownMicroscope, usual_farthest_um
 from focusfix.metrics.focus import measure_sharpness
+from focusfix.optics import OpticsSettings
 
 CLEAN = SimulationSettings(
     crop_px=64,
@@ -84,3 +86,26 @@ def test_refocus_pairs_know_the_way(drawn):
         steps = [abs(pair.dz_um / microscope.step_um) for microscope in drawn.microscopes]
         assert any(abs(step - round(step)) < 1e-6 for step in steps)
         assert pair.dz_um != 0
+
+
+def test_a_known_microscope_shows_both_sides_of_focus():
+    lens = OpticsSettings(numerical_aperture=0.6, wavelength_um=0.52, pixel_size_um=0.65)
+    known = KnownMicroscope(optics=lens, farthest_um=8.0)
+    drawn = draw_simulator(CLEAN.model_copy(update={"known": known}))
+    groups = [drawn.group(index, size=3) for index in range(12)]
+    distances = np.concatenate([group.dz_um for group in groups])
+    assert distances.min() < -2
+    assert distances.max() > 2
+    assert np.abs(distances).max() <= 8
+    pair = drawn.refocus_pair(1)
+    assert 0 < abs(pair.dz_um) <= 16
+    optics, dz_um = drawn.draw_optics(np.random.default_rng(0))
+    assert optics == lens
+    assert abs(dz_um) <= 8
+
+
+def test_blur_beyond_the_margin_is_refused():
+    lens = OpticsSettings(numerical_aperture=0.6, wavelength_um=0.52, pixel_size_um=0.65)
+    assert usual_farthest_um(lens) == 10.4
+    with pytest.raises(ValueError, match="more than is simulated"):
+        KnownMicroscope(optics=lens, farthest_um=100.0)

@@ -1,5 +1,7 @@
 """The lesson of refocusers: one plane of a field from others, given the distances between them."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from focusfix.config import FrozenModel
+from focusfix.data.samples import FloatArray
 from focusfix.errors import InputError
 from focusfix.losses import l1_loss, mse_loss
 from focusfix.models.base import Restorer
@@ -38,11 +41,14 @@ class RefocusBatch(NamedTuple):
         From each of them to the wanted one; micrometres.
     target : Tensor, shape (N, 1, Y, X)
         The wanted plane.
+    side : Tensor, shape (N,)
+        1 where the first recorded plane lies in or above focus, -1 where below.
     """
 
     images: Tensor
     dz_um: Tensor
     target: Tensor
+    side: Tensor
 
 
 class RefocusOptions(FrozenModel):
@@ -54,10 +60,13 @@ class RefocusOptions(FrozenModel):
         Weight of the critic's opinion beside the error of the image; 0 for no critic.
     critic_width : int
         Channels of the critic's first block.
+    focus_share : float
+        Share of the samples whose wanted plane is the one in focus; that of the others is any.
     """
 
     adversarial_weight: float = Field(default=0.02, ge=0)
     critic_width: int = Field(default=16, ge=1, le=256)
+    focus_share: float = Field(default=0.5, ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class RefocusLesson(Lesson[RefocusBatch]):
         Largest number of recorded planes; batches have 1, 2, ... of them in turn.
     weight : float
         Of the critic's opinion, w.
+    focus_share : float
+        Share of the samples whose wanted plane is the one in focus.
     critic : Adversary, optional
         The critic C; None without weight.
     arithmetic : Arithmetic
@@ -84,6 +95,7 @@ class RefocusLesson(Lesson[RefocusBatch]):
     loss: LossName
     most_planes: int
     weight: float
+    focus_share: float = 0.0
     critic: Adversary | None = None
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
 
@@ -93,18 +105,19 @@ class RefocusLesson(Lesson[RefocusBatch]):
         return self.critic
 
     def batch(self, source: "SampleSource", first: int, count: int) -> RefocusBatch:
-        """Draw levels of one crop: the first of them is wanted, the others are recorded."""
+        """Draw recorded planes and a wanted one, the latter in focus or at any level."""
         planes = 1 + first // count % self.most_planes
-        return _draw(source, first, count, planes)
+        drawn = [
+            _draw_focus(source, index, planes)
+            if _is_due(index, self.focus_share)
+            else _draw_level(source, index, planes)
+            for index in range(first, first + count)
+        ]
+        return _stack(drawn)
 
     def validation_batch(self, source: "SampleSource", count: int) -> RefocusBatch:
         """Draw single planes out of focus, from which the one in focus is wanted."""
-        groups = [source.group(index, size=1) for index in range(count)]
-        return _stack(
-            [group.images for group in groups],
-            [-group.dz_um for group in groups],
-            [group.in_focus for group in groups],
-        )
+        return _stack([_draw_focus(source, index, 1) for index in range(count)])
 
     def losses(self, network: nn.Module, batch: RefocusBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same at every step
         """Compare with the wanted plane, and ask the critic."""
@@ -163,6 +176,7 @@ def build_refocus_lesson(context: LessonContext) -> RefocusLesson:
         context.loss,
         _MOST_PLANES[context.objective],
         options.adversarial_weight,
+        options.focus_share,
         critic,
         context.arithmetic,
     )
@@ -172,23 +186,45 @@ def refocus_batch(network: nn.Module, batch: RefocusBatch, arithmetic: Arithmeti
     """Let a refocuser predict the wanted planes; shape (N, 1, Y, X)."""
     assert isinstance(network, Refocuser)
     images = batch.images.contiguous(memory_format=torch.channels_last)
+    sides = batch.side[:, None] if network.sign == "focus" else 1.0
     with arithmetic.autocast():
-        return network.refocus(images, batch.dz_um)
+        return network.refocus(images, sides * batch.dz_um)
 
 
-def _draw(source: "SampleSource", first: int, count: int, planes: int) -> RefocusBatch:
-    """Draw batches of so many recorded planes."""
-    groups = [source.group(index, size=planes + 1) for index in range(first, first + count)]
-    return _stack(
-        [group.images[1:] for group in groups],
-        [group.dz_um[0] - group.dz_um[1:] for group in groups],
-        [group.images[0] for group in groups],
-    )
+class _Sample(NamedTuple):
+    """One sample of a :class:`RefocusBatch`."""
+
+    images: FloatArray
+    dz_um: FloatArray
+    target: FloatArray
+    side: float
 
 
-def _stack(images: list[Any], dz_um: list[Any], targets: list[Any]) -> RefocusBatch:
+def _is_due(index: int, share: float) -> bool:
+    """Tell whether a number is among the share of all numbers, spread evenly."""
+    return math.floor((index + 1) * share) > math.floor(index * share)
+
+
+def _draw_focus(source: "SampleSource", index: int, planes: int) -> _Sample:
+    """Draw recorded planes, from which the plane in focus is wanted."""
+    group = source.group(index, size=planes)
+    return _Sample(group.images, -group.dz_um, group.in_focus, _side(group.dz_um))
+
+
+def _draw_level(source: "SampleSource", index: int, planes: int) -> _Sample:
+    """Draw levels: the first of them is wanted, the others are recorded."""
+    group = source.group(index, size=planes + 1)
+    wanted, recorded = group.dz_um[0], group.dz_um[1:]
+    return _Sample(group.images[1:], wanted - recorded, group.images[0], _side(recorded))
+
+
+def _side(dz_um: FloatArray) -> float:
+    return -1.0 if dz_um[0] < 0 else 1.0
+
+
+def _stack(samples: Sequence[_Sample]) -> RefocusBatch:
     """Put samples together, and refuse those whose distances are not known."""
-    distances = np.stack(dz_um).astype(np.float32)
+    distances = np.stack([sample.dz_um for sample in samples]).astype(np.float32)
     if not np.isfinite(distances).all():
         raise InputError(
             "Refocusing is learned from planes at known heights, and those of some fields are "
@@ -196,7 +232,8 @@ def _stack(images: list[Any], dz_um: list[Any], targets: list[Any]) -> RefocusBa
             "Give --z-spacing-um, or leave these fields out.",
         )
     return RefocusBatch(
-        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack([sample.images for sample in samples])),
         torch.from_numpy(distances),
-        torch.from_numpy(np.stack(targets)[:, None]),
+        torch.from_numpy(np.stack([sample.target for sample in samples])[:, None]),
+        torch.tensor([sample.side for sample in samples]),
     )

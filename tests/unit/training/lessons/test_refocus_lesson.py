@@ -8,7 +8,7 @@ from focusfix.models.refocuser import Refocuser
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.fit import FitSettings, Trainer
 from focusfix.training.lesson import LessonContext
-from focusfix.training.lessons.refocus import RefocusBatch, RefocusLesson, build_refocus_lesson
+from focusfix.training.lessons.refocus import RefocusLesson, build_refocus_lesson
 
 
 class Levels:
@@ -38,7 +38,7 @@ def build(objective: str = "refocus", **options: object) -> RefocusLesson:
 
 
 def test_distances_lead_from_the_recorded_plane_to_the_wanted_one() -> None:
-    batch = build().batch(Levels(), 4, 2)
+    batch = build(focus_share=0).batch(Levels(), 4, 2)
     assert batch.images.shape == (2, 1, 16, 16)
     assert batch.dz_um.tolist() == [[-3.0], [-3.0]]
     assert (batch.images - batch.target).unique().tolist() == [1.0]
@@ -48,6 +48,24 @@ def test_one_two_and_three_planes_in_turn() -> None:
     lesson = build("refocus-multi")
     shapes = [lesson.batch(Levels(), first, 2).images.shape[1] for first in (0, 2, 4, 6)]
     assert shapes == [1, 2, 3, 1]
+
+
+def test_a_share_of_the_samples_wants_focus() -> None:
+    batch = build(focus_share=0.5).batch(Levels(), 2, 4)
+    assert batch.target.amax(dim=(1, 2, 3)).tolist() == [2.0, 0.0, 4.0, 0.0]
+    assert batch.dz_um.flatten().tolist() == [-3.0, -9.0, -3.0, -15.0]
+
+
+def test_distances_from_focus_have_one_side() -> None:
+    """What lies below focus is shown to such networks as if it lay above."""
+    lesson = build(focus_share=1)
+    above, below = (lesson.batch(Levels(step_um), 2, 2) for step_um in (3.0, -3.0))
+    assert below.side.tolist() == [-1.0, -1.0]
+    echo = Echo()
+    echo.sign = "focus"
+    shown = [lesson.restore(echo, batch).restored for batch in (above, below)]
+    assert torch.equal(*shown)
+    assert not torch.equal(*(lesson.restore(Echo(), batch).restored for batch in (above, below)))
 
 
 def test_validation_is_deblurring() -> None:
@@ -61,13 +79,13 @@ def test_validation_is_deblurring() -> None:
 
 
 def test_loss_is_the_error_and_the_opinion() -> None:
-    plain = build(adversarial_weight=0)
+    plain = build(adversarial_weight=0, focus_share=0)
     assert plain.adversary is None
     batch = plain.batch(Levels(), 0, 2)
-    wrong = RefocusBatch(batch.images, batch.dz_um + 1.5, batch.target)
+    wrong = batch._replace(dz_um=batch.dz_um + 1.5)
     terms = plain.losses(Echo(), wrong, 0)
     assert {name: float(value) for name, value in terms.items()} == {"loss": 0.5, "image": 0.5}
-    judged = build(adversarial_weight=0.5, critic_width=1)
+    judged = build(adversarial_weight=0.5, critic_width=1, focus_share=0)
     terms = {name: float(value.detach()) for name, value in judged.losses(Echo(), wrong, 0).items()}
     assert terms["loss"] == pytest.approx(0.5 + 0.5 * terms["adversarial"])
     assert terms["adversarial"] > 0
