@@ -1,5 +1,8 @@
-"""A refocuser with its distance bound, ready for tiles."""
+"""Refocusers with their distances bound, ready for tiles."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 from focusfix.footprint import Footprint
@@ -7,7 +10,21 @@ from focusfix.models.base import Restorer
 from focusfix.models.refocuser import Refocuser
 
 
-class AtDistance(Restorer):
+class _Bound(Restorer):
+    """A refocuser that is told its distances otherwise than by its caller."""
+
+    def __init__(self, network: Refocuser) -> None:
+        super().__init__()
+        self.network = network
+        self.hyperparameters = {}
+
+    @property
+    def footprint(self) -> Footprint:
+        """That of the network, which holds for surfaces as for levels."""
+        return self.network.footprint
+
+
+class AtDistance(_Bound):
     """Predict the plane at one distance from every image.
 
     Parameters
@@ -19,16 +36,44 @@ class AtDistance(Restorer):
     """
 
     def __init__(self, network: Refocuser, dz_um: float) -> None:
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self.dz_um = dz_um
-        self.hyperparameters = {}
-
-    @property
-    def footprint(self) -> Footprint:
-        """That of the network, which is stated for one distance everywhere."""
-        return self.network.footprint
 
     def forward(self, image: Tensor) -> Tensor:
         """Refocus images (N, 1, Y, X)."""
         return self.network.refocus(image, self.dz_um)
+
+
+class AtSurface(_Bound):
+    """Predict a surface whose distance from the image differs from pixel to pixel.
+
+    Parameters
+    ----------
+    network : Refocuser
+        With its weights.
+    """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Refocus images with their distances (N, 2, Y, X), the latter as shares of the range."""
+        return self.network.refocus(image[:, :1], image[:, 1:] * self.network.range_um)
+
+
+class FromPlanes(_Bound):
+    """Predict a plane from several at fixed distances.
+
+    Parameters
+    ----------
+    network : Refocuser
+        With its weights; takes as many planes.
+    distances_um : sequence of float
+        From each plane to the wanted one; micrometres.
+    """
+
+    def __init__(self, network: Refocuser, distances_um: Sequence[float]) -> None:
+        super().__init__(network)
+        self.distances_um = tuple(distances_um)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Fuse planes (N, M, Y, X)."""
+        distances = torch.tensor(self.distances_um, device=image.device)
+        return self.network.refocus(image, distances.expand(len(image), -1))

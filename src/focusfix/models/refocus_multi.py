@@ -51,6 +51,8 @@ class RefocusMultiNet(DistanceUNet):
         If a hyperparameter is out of range.
     """
 
+    most_planes = MOST_PLANES
+
     def __init__(
         self,
         *,

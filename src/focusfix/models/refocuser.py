@@ -17,9 +17,12 @@ class Refocuser(Restorer):
         Largest distance, either way, that it is meant for; micrometres.
     sign : {"stage", "focus"}
         What positive distances mean: higher z-levels, or away from focus.
+    most_planes : int
+        Recorded planes that it takes at most.
     """
 
     range_um: float
+    most_planes: int = 1
     sign: Literal["stage", "focus"] = "stage"
 
     @abstractmethod
