@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from focusfix.io.image import PIXEL_TYPES, ImageMetadata, open_image, write_image
 from focusfix.io.naming import image_stem
-from focusfix.io.tiff_writer import cut_strips
+from focusfix.io.strips import cut_strips
 
 
 @st.composite

@@ -10,8 +10,19 @@ from pathlib import Path
 from focusfix.errors import InputError, OutputError, UsageError
 from focusfix.io.image import IMAGE_SUFFIXES, check_target
 from focusfix.io.naming import is_folder_name, name_targets
+from focusfix.io.plates import list_fields, name_fields
+from focusfix.io.zarr_files import (
+    ZARR_SUFFIX,
+    check_no_address,
+    check_zarr_installed,
+    is_zarr,
+    names_zarr,
+)
 
 _LISTED = 5
+
+WHOLE = (0, 1)
+"""The only part of a batch that is not divided."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +49,14 @@ def plan_batch(
     files_from: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
+    part: tuple[int, int] = WHOLE,
 ) -> list[Job]:
     """Pair every input image with its output file, or say why that cannot be.
 
     One input and an output that names a file give that file. Anything else needs a folder, in
     which the outputs keep the names of the inputs (with the suffix ``.tif`` for PNG and JPEG), or
-    a template, see ``name_targets``. Missing output folders are created for several inputs.
+    a template, see ``name_targets``. Missing output folders are created for several inputs. A
+    plate of OME-Zarr images counts as one input, and becomes a job for each of its fields.
 
     Parameters
     ----------
@@ -59,17 +72,23 @@ def plan_batch(
         Whether existing outputs are replaced.
     skip_existing : bool
         Whether inputs whose output exists are left out.
+    part : tuple of int
+        Which part of the batch is wanted, counted from 0, and of how many. Every input is in one
+        part, the same one whatever outputs exist by now, and parts differ by one input at most;
+        neighbours go to different parts, since they often are of one size.
 
     Returns
     -------
     list of Job
-        Jobs in the order of the inputs; empty if all outputs exist and ``skip_existing`` is set.
+        Jobs in the order of the inputs; empty if all outputs exist and ``skip_existing`` is set,
+        or if there are fewer inputs than parts.
 
     Raises
     ------
     UsageError
         If two inputs would have one output, the template is wrong, both ``overwrite`` and
-        ``skip_existing`` are set, or several inputs share a single file name.
+        ``skip_existing`` are set, several inputs share a single file name, or a plate would
+        become a file.
     InputError
         If an input does not exist, or a folder or glob holds no image.
     OutputError
@@ -82,21 +101,24 @@ def plan_batch(
     listed = [os.fspath(entry) for entry in inputs]
     if files_from is not None:
         listed += _read_list(os.fspath(files_from))
-    sources = expand_inputs(listed, pattern=pattern)
+    sources = _expand_all(listed, pattern)
     several = len(sources) > 1 or files_from is not None or _names_several(listed)
     targets = name_targets(sources, os.fspath(output), several=several)
-    jobs = [Job(source, target) for source, target in zip(sources, targets, strict=True)]
+    jobs = []
+    for source, target in zip(sources, targets, strict=True):
+        jobs += _jobs_of(source, target)
     _check_collisions(jobs)
     _check_inputs_kept(jobs)
+    jobs = jobs[part[0] :: part[1]]
     if skip_existing:
         jobs = [job for job in jobs if not job.target.exists()]
-    create = several or is_folder_name(os.fspath(output))
+    create = several or is_folder_name(os.fspath(output)) or len(jobs) > len(sources)
     _check_targets(jobs, overwrite=overwrite, create=create)
     return jobs
 
 
 def expand_inputs(inputs: Sequence[str], *, pattern: str | None = None) -> list[Path]:
-    """List the image files that files, folders and globs stand for, each once.
+    """List the images that files, folders and globs stand for, each once.
 
     Parameters
     ----------
@@ -108,33 +130,57 @@ def expand_inputs(inputs: Sequence[str], *, pattern: str | None = None) -> list[
     Returns
     -------
     list of Path
-        Files in the order given; those of a folder or glob sorted by name.
+        Files, OME-Zarr folders and the fields of OME-Zarr plates in the order given; those of a
+        folder or glob sorted by name.
 
     Raises
     ------
     UsageError
         If there are no inputs.
     InputError
-        If an input does not exist, or a folder or glob holds no image.
+        If an input does not exist or is an address, a folder or glob holds no image, or there
+        is OME-Zarr among them and zarr is not installed.
     """
+    found: dict[Path, None] = {}
+    for source in _expand_all(inputs, pattern):
+        fields = list_fields(source) if is_zarr(source) else None
+        found.update(dict.fromkeys([source] if fields is None else fields))
+    return list(found)
+
+
+def _expand_all(inputs: Sequence[str], pattern: str | None) -> list[Path]:
+    """List images, plates as one, in the order given."""
     if not inputs:
         raise UsageError("No input is given.", "Name at least one image, folder or glob.")
     found: dict[Path, None] = {}
     for entry in inputs:
         found.update(dict.fromkeys(_expand(entry, pattern)))
+    for path in found:
+        if is_zarr(path):
+            check_zarr_installed(path)
     return list(found)
 
 
+def _jobs_of(source: Path, target: Path) -> list[Job]:
+    """Pair an image with its output; or each field of a plate with its own."""
+    fields = list_fields(source) if is_zarr(source) else None
+    if fields is None:
+        return [Job(source, target)]
+    targets = name_fields(source, fields, target)
+    return [Job(field, place) for field, place in zip(fields, targets, strict=True)]
+
+
 def _expand(entry: str, pattern: str | None) -> list[Path]:
+    check_no_address(entry)
     path = Path(entry)
-    if path.is_dir():
+    if path.is_dir() and not _is_image_folder(path):
         return _images_in(path, pattern)
     if path.exists() or path.is_symlink():
         return [path]
     if not glob.has_magic(entry):
         raise InputError(f"{entry} does not exist.", "Check the path and its spelling.")
     matches = sorted(glob.glob(entry, recursive=True))  # noqa: PTH207 (may be absolute)
-    files = [Path(match) for match in matches if Path(match).is_file()]
+    files = [Path(match) for match in matches if _is_image(Path(match))]
     if not files:
         raise InputError(f"No file matches {entry}.", "Check the folder and the pattern.")
     return files
@@ -142,15 +188,25 @@ def _expand(entry: str, pattern: str | None) -> list[Path]:
 
 def _images_in(folder: Path, pattern: str | None) -> list[Path]:
     names = sorted(folder.glob(pattern or "*"))
-    files = [name for name in names if name.is_file() and not name.name.startswith(".")]
+    files = [name for name in names if _is_image(name) and not name.name.startswith(".")]
     if pattern is None:
-        files = [name for name in files if name.suffix.lower() in IMAGE_SUFFIXES]
+        suffixes = (*IMAGE_SUFFIXES, ZARR_SUFFIX)
+        files = [name for name in files if name.suffix.lower() in suffixes]
     if not files:
-        wanted = f"matches {pattern}" if pattern else "is a TIFF, PNG or JPEG image"
+        wanted = f"matches {pattern}" if pattern else "is a TIFF, PNG, JPEG or OME-Zarr image"
         raise InputError(
             f"No file in {folder} {wanted}.", "Check the folder, or give another --pattern."
         )
     return files
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_file() or _is_image_folder(path)
+
+
+def _is_image_folder(path: Path) -> bool:
+    """Whether a folder is, or claims to be, one image and no folder of images."""
+    return is_zarr(path) or (path.is_dir() and path.suffix.lower() == ZARR_SUFFIX)
 
 
 def _read_list(files_from: str) -> list[str]:
@@ -176,7 +232,8 @@ def _read_list(files_from: str) -> list[str]:
 def _names_several(listed: Sequence[str]) -> bool:
     """Whether the inputs are a folder or a glob, which may hold any number of images."""
     return any(
-        Path(entry).is_dir() or (glob.has_magic(entry) and not Path(entry).exists())
+        (Path(entry).is_dir() and not _is_image_folder(Path(entry)))
+        or (glob.has_magic(entry) and not Path(entry).exists())
         for entry in listed
     )
 
@@ -213,7 +270,7 @@ def _check_inputs_kept(jobs: Sequence[Job]) -> None:
 
 
 def _check_targets(jobs: Sequence[Job], *, overwrite: bool, create: bool) -> None:
-    existing = [str(job.target) for job in jobs if job.target.exists() and not job.target.is_dir()]
+    existing = [str(job.target) for job in jobs if _is_taken(job.target)]
     if existing and not overwrite:
         more = f" and {len(existing) - _LISTED} more" if len(existing) > _LISTED else ""
         verb = "exists" if len(existing) == 1 else "exist"
@@ -226,6 +283,10 @@ def _check_targets(jobs: Sequence[Job], *, overwrite: bool, create: bool) -> Non
             _create(folder)
     for job in jobs:
         check_target(job.target, overwrite=overwrite)
+
+
+def _is_taken(target: Path) -> bool:
+    return target.exists() and (names_zarr(target) or not target.is_dir())
 
 
 def _create(folder: Path) -> None:

@@ -10,6 +10,13 @@ import numpy as np
 
 from focusfix.errors import InputError, OutputError
 from focusfix.io.metadata import PIXEL_TYPES, ImageMetadata, PlaneIndex, Resolution
+from focusfix.io.zarr_files import (
+    ZARR_SUFFIX,
+    check_no_address,
+    check_zarr_installed,
+    is_zarr,
+    names_zarr,
+)
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -68,12 +75,12 @@ class ImageReader(Protocol):
 
 
 def open_image(path: str | os.PathLike[str], *, axes: str | None = None) -> ImageReader:
-    """Open a TIFF, PNG or JPEG image, told apart by content.
+    """Open a TIFF, PNG, JPEG or OME-Zarr image, told apart by content.
 
     Parameters
     ----------
     path : path-like
-        Image file.
+        Image file, or folder of an OME-Zarr image.
     axes : str, optional
         Axes to use instead of those the file states, one letter of TZCYXS for each dimension of
         the stored image.
@@ -87,9 +94,14 @@ def open_image(path: str | os.PathLike[str], *, axes: str | None = None) -> Imag
     ------
     InputError
         If the file is missing, unreadable, not an image, truncated or empty, has a pixel type
-        outside ``PIXEL_TYPES``, or ``axes`` does not fit.
+        outside ``PIXEL_TYPES``, or ``axes`` does not fit; or it is OME-Zarr and zarr is not
+        installed.
     """
     source = Path(path)
+    if source.is_dir() and (is_zarr(source) or source.suffix.lower() == ZARR_SUFFIX):
+        from focusfix.io.zarr_reader import ZarrReader
+
+        return ZarrReader(source, axes=axes)
     head = _read_head(source)
     if head.startswith(_TIFF_MAGIC):
         from focusfix.io.tiff_reader import TiffReader
@@ -127,7 +139,8 @@ def write_image(
     Parameters
     ----------
     path : path-like
-        File to write: ``.tif`` and its relatives, or ``.png`` for one plane.
+        File to write: ``.tif`` and its relatives, ``.png`` for one plane, or ``.zarr`` for a
+        folder.
     metadata : ImageMetadata
         Axes, shape, pixel type and format of the image. ImageJ, OME and plain TIFF stay what they
         are where the format can hold the image; other formats become plain TIFF.
@@ -137,7 +150,7 @@ def write_image(
         Whether an existing file is replaced.
     compression : str
         "auto" (that of the input, or a lossless one in place of a lossy), "none", "lzw",
-        "deflate" or "zstd".
+        "deflate" or "zstd"; of a TIFF.
     bigtiff_bytes : int, optional
         Size of the pixels above which BigTIFF is written; bytes, by default just under 4 GiB.
 
@@ -155,6 +168,10 @@ def write_image(
     """
     target = Path(path)
     check_target(target, overwrite=overwrite)
+    if names_zarr(target):
+        from focusfix.io.zarr_writer import write_zarr
+
+        return write_zarr(target, metadata, bands)
     if target.suffix.lower() == ".png":
         from focusfix.io.raster import write_png
 
@@ -178,15 +195,20 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
     ------
     OutputError
         If the file exists and may not be replaced, its folder is missing or takes no files, or
-        its suffix belongs to a format that focusfix does not write.
+        its suffix belongs to a format that focusfix does not write; or it would be OME-Zarr and
+        zarr is not installed.
     """
     target = Path(path)
-    if target.suffix.lower() not in (*TIFF_SUFFIXES, ".png"):
+    is_folder = names_zarr(target)
+    if not is_folder and target.suffix.lower() not in (*TIFF_SUFFIXES, ".png"):
         raise OutputError(
-            f"{target} cannot be written: focusfix writes TIFF and PNG images.",
-            "Give an output name that ends with .tif.",
+            f"{target} cannot be written: focusfix writes TIFF, PNG and OME-Zarr images.",
+            "Give an output name that ends with .tif or .zarr.",
         )
-    if target.is_dir():
+    if is_folder:
+        check_zarr_installed(target, OutputError)
+        _check_folder_target(target)
+    elif target.is_dir():
         raise OutputError(f"{target} is a folder.", "Give a file name for the output image.")
     if target.exists() and not overwrite:
         raise OutputError(
@@ -203,7 +225,22 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> No
         )
 
 
+def _check_folder_target(target: Path) -> None:
+    """Refuse to replace a folder that is no Zarr folder, or to write an image into another."""
+    if target.exists() and not is_zarr(target):
+        raise OutputError(
+            f"{target} exists already and is no Zarr folder, so it is not replaced.",
+            "Give another name.",
+        )
+    if target.suffix.lower() == ZARR_SUFFIX and is_zarr(target.parent):
+        raise OutputError(
+            f"{target} would lie within the Zarr folder {target.parent}.",
+            "Give a name outside of it.",
+        )
+
+
 def _read_head(source: Path) -> bytes:
+    check_no_address(source)
     try:
         with source.open("rb") as file:
             return file.read(16)

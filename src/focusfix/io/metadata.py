@@ -75,7 +75,7 @@ class ImageMetadata:
     display_ranges : tuple of (float, float), optional
         Grey values shown as black and white, per channel.
     format : str
-        "imagej", "ome", "tiff" (plain), "png" or "jpeg".
+        "imagej", "ome", "tiff" (plain), "ome-zarr", "png" or "jpeg".
     significant_bits : int, optional
         Declared bit depth, where it is less than that of the pixel type.
     compression : str, optional
@@ -86,6 +86,8 @@ class ImageMetadata:
         Resolution tags as stored.
     description : str, optional
         Free text of a plain TIFF.
+    ngff_version : str
+        Version of OME-Zarr, "0.4" or "0.5", that the image is written as where it becomes one.
     extras : Mapping of str to object
         What else the format stores and must survive, in the format's own words: lookup tables,
         slice labels, units of an ImageJ file; attributes of OME channels.
@@ -105,6 +107,7 @@ class ImageMetadata:
     photometric: str = "minisblack"
     resolution: Resolution | None = None
     description: str | None = None
+    ngff_version: str = "0.4"
     extras: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

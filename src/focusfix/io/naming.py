@@ -7,6 +7,7 @@ from string import Formatter
 
 from focusfix.errors import UsageError
 from focusfix.io.image import IMAGE_SUFFIXES, TIFF_SUFFIXES
+from focusfix.io.zarr_files import ZARR_SUFFIX
 
 _TEMPLATE_WORDS = ("stem", "name", "parent")
 
@@ -21,8 +22,8 @@ def name_targets(sources: Sequence[Path], output: str, *, several: bool) -> list
     output : str
         A file, a folder (an existing one, or a name that ends with a slash), or a template with
         ``{stem}`` (name without suffix), ``{name}`` (name with suffix) and ``{parent}`` (name of
-        the input's folder). In a folder outputs keep the names of TIFF inputs; others end with
-        ``.tif``.
+        the input's folder). In a folder outputs keep the names of TIFF and OME-Zarr inputs;
+        others end with ``.tif``.
     several : bool
         Whether the inputs may be more than one, so that the output cannot be one file.
 
@@ -39,9 +40,10 @@ def name_targets(sources: Sequence[Path], output: str, *, several: bool) -> list
     if "{" in output:
         return [_fill(output, source) for source in sources]
     folder = Path(output)
-    if not (folder.is_dir() or is_folder_name(output) or several):
+    is_folder = folder.is_dir() and not names_image(output)
+    if not (is_folder or is_folder_name(output) or several):
         return [folder]
-    if several and not folder.is_dir() and _split_name(folder.name)[1]:
+    if several and not is_folder and names_image(output):
         raise UsageError(
             f"{output} names one file, but the input is a folder, a list or several files.",
             "Give a folder, or a template such as out/{stem}.tif.",
@@ -50,13 +52,21 @@ def name_targets(sources: Sequence[Path], output: str, *, several: bool) -> list
 
 
 def is_folder_name(output: str) -> bool:
-    """Return whether a name ends like that of a folder, whether or not it exists."""
-    return output.endswith(("/", os.sep))
+    """Return whether a name ends like that of a folder of images, whether or not it exists."""
+    return output.endswith(("/", os.sep)) and Path(output).suffix.lower() != ZARR_SUFFIX
+
+
+def names_image(output: str) -> bool:
+    """Return whether a name is that of one image, which for OME-Zarr is a folder."""
+    path = Path(output)
+    if path.is_dir() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return False
+    return bool(_split_name(path.name)[1])
 
 
 def _output_name(source: Path) -> str:
     stem, suffix = _split_name(source.name)
-    keeps = suffix.lower().endswith(TIFF_SUFFIXES)
+    keeps = suffix.lower().endswith((*TIFF_SUFFIXES, ZARR_SUFFIX))
     return source.name if keeps else f"{stem}.tif"
 
 
@@ -89,7 +99,8 @@ def image_stem(path: str | os.PathLike[str]) -> str:
     Returns
     -------
     str
-        "a.b.c" for "a.b.c.tif", "cells" for "cells.ome.tif", "plate.7" for "plate.7".
+        "a.b.c" for "a.b.c.tif", "cells" for "cells.ome.tif" or "cells.ome.zarr", "plate.7" for
+        "plate.7".
 
     Examples
     --------
@@ -100,11 +111,11 @@ def image_stem(path: str | os.PathLike[str]) -> str:
 
 
 def _split_name(name: str) -> tuple[str, str]:
-    for suffix in IMAGE_SUFFIXES:
+    for suffix in (*IMAGE_SUFFIXES, ZARR_SUFFIX):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             stem = name[: -len(suffix)]
             if (
-                suffix in TIFF_SUFFIXES
+                suffix in (*TIFF_SUFFIXES, ZARR_SUFFIX)
                 and stem.lower().endswith(".ome")
                 and len(stem) > len(".ome")
             ):

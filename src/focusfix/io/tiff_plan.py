@@ -91,7 +91,8 @@ def plan_tiff(
 
 
 def _choose_kind(path: Path, metadata: ImageMetadata, bigtiff: bool, notes: list[str]) -> str:
-    wanted = "ome" if ".ome." in path.name.lower() else metadata.format
+    asked = ".ome." in path.name.lower() or metadata.format == "ome-zarr"
+    wanted = "ome" if asked else metadata.format
     if wanted == "imagej":
         reason = _why_not_imagej(metadata, bigtiff)
         if reason is None:

@@ -133,7 +133,8 @@ def _ome_tags(metadata: ImageMetadata) -> dict[str, Any]:
 
 def _ome_channels(metadata: ImageMetadata) -> list[dict[str, str]]:
     size = metadata.axis_size("C")
-    stored = metadata.extras.get("channels", []) if metadata.format == "ome" else []
+    with_colours = metadata.format in ("ome", "ome-zarr")
+    stored = metadata.extras.get("channels", []) if with_colours else []
     channels = [dict(channel) for channel in stored] if len(stored) == size else []
     names = metadata.channel_names
     if names is not None and len(names) == size:

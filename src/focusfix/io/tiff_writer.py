@@ -9,6 +9,7 @@ import numpy as np
 
 from focusfix.io.atomic import partial_file
 from focusfix.io.metadata import ImageMetadata
+from focusfix.io.strips import cut_strips
 from focusfix.io.tiff import open_writer
 from focusfix.io.tiff_plan import plan_tiff
 from focusfix.io.tiff_tags import writer_tags
@@ -99,61 +100,6 @@ def _differs(metadata: ImageMetadata, compression: str) -> bool:
     most = 1 if metadata.samples > 1 else 2
     dtype = metadata.dtype
     return compression == "lzw" and dtype.kind in "iu" and dtype.itemsize <= most
-
-
-def cut_strips(
-    bands: Iterable[np.ndarray], metadata: ImageMetadata, strip_rows: int
-) -> Iterator[np.ndarray]:
-    """Cut bands of any height into strips.
-
-    Parameters
-    ----------
-    bands : iterable of numpy.ndarray, shape (rows, X, S)
-        Rows of each plane in turn; a band lies within one plane.
-    metadata : ImageMetadata
-        Shape and pixel type expected.
-    strip_rows : int
-        Rows of a strip; the last of a plane may have fewer.
-
-    Yields
-    ------
-    numpy.ndarray, shape (rows, X, S)
-        Strips, contiguous, in native byte order.
-
-    Raises
-    ------
-    ValueError
-        If the bands do not make up the image.
-    """
-    height, width = metadata.shape_yx
-    row_shape = (width, metadata.samples)
-    source = iter(bands)
-    rest: list[np.ndarray] = []
-    for plane in range(metadata.n_planes):
-        done = 0
-        held = 0
-        while done < height:
-            need = min(strip_rows, height - done)
-            while held < need:
-                band = next(source, None)
-                if band is None:
-                    raise ValueError(f"the bands end in plane {plane} at row {done + held}")
-                if band.shape[1:] != row_shape or band.dtype != metadata.dtype:
-                    raise ValueError(
-                        f"a band of shape {band.shape} and type {band.dtype} does not fit rows of "
-                        f"shape {row_shape} and type {metadata.dtype}"
-                    )
-                rest.append(band)
-                held += len(band)
-            if done + held > height:
-                raise ValueError(f"a band goes beyond the last row of plane {plane}")
-            joined = rest[0] if len(rest) == 1 else np.concatenate(rest)
-            yield np.ascontiguousarray(joined[:need])
-            rest = [joined[need:]] if held > need else []
-            held -= need
-            done += need
-    if next(source, None) is not None:
-        raise ValueError("there are more bands than the image has rows")
 
 
 def strip_encoder(metadata: ImageMetadata, compression: str) -> Callable[[np.ndarray], bytes]:
