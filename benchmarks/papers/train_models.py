@@ -8,6 +8,7 @@ instead, for machines with a graphics card.
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 from focusfix.__main__ import main as focusfix
 
@@ -17,11 +18,35 @@ CODES = ("ml-vae", "manifold", "manifold-1d")
 WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "consistency")}
 """The manifold model with one of its losses left out."""
 
+COMPARED = ("rdn", "deepdeblur", "care-unet", "multilevel-unet")
+"""Networks that the paper of the multi-level U-Net compares, and the usual one of the field."""
+
+
+class Small(NamedTuple):
+    """How a small model is trained.
+
+    Parameters
+    ----------
+    settings : tuple of str
+        Hyperparameters.
+    steps, samples, crop_px : int
+        Steps, samples in one step, and the size of their crops.
+    """
+
+    settings: tuple[str, ...]
+    steps: int
+    samples: int
+    crop_px: int
+
+
 SMALL = {
-    **dict.fromkeys(LINE, ("widths=[8,16,32,64,128]", 1500, 4, 128)),
-    **dict.fromkeys((*CODES, *WITHOUT), ("widths=[8,16,32,48]", 400, 4, 64)),
+    **dict.fromkeys(LINE, Small(("widths=[8,16,32,64,128]",), 1500, 4, 128)),
+    **dict.fromkeys((*CODES, *WITHOUT), Small(("widths=[8,16,32,48]",), 3000, 4, 64)),
+    "rdn": Small(("blocks=4", "layers=4", "growth=12", "width=24"), 1000, 4, 96),
+    "deepdeblur": Small(("blocks=3", "width=20"), 1000, 4, 96),
+    "care-unet": Small(("base_width=16",), 1000, 4, 96),
+    "multilevel-unet": Small(("base_width=8",), 1000, 4, 96),
 }
-"""Hyperparameters, steps, samples in a step and size of the crops (pixels) of the small models."""
 
 
 def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str) -> list[str]:
@@ -37,15 +62,17 @@ def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str
         command += ["--lesson-setting", f"{WITHOUT[name]}=0"]
     if full:
         return [*command, *(["--preset", "paper"] if model in LINE else ["--epochs", "400"])]
-    setting, steps, batch, crop = SMALL[name]
-    command += ["--model-setting", setting, "--steps", str(steps)]
-    return [*command, "--batch-size", str(batch), "--crop-size", str(crop)]
+    small = SMALL[name]
+    for setting in small.settings:
+        command += ["--model-setting", setting]
+    command += ["--steps", str(small.steps), "--batch-size", str(small.samples)]
+    return [*command, "--crop-size", str(small.crop_px)]
 
 
 def main() -> None:
     """Parse the command line and train one model after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*LINE, *CODES, *WITHOUT], choices=[*SMALL])
+    parser.add_argument("names", nargs="*", default=[*SMALL], choices=[*SMALL])
     parser.add_argument("--plate", type=Path, required=True, help="a plate like BBBC006")
     parser.add_argument("--runs", type=Path, default=Path("runs/papers"))
     parser.add_argument("--channel", default="w1")
