@@ -26,7 +26,9 @@ def test_table_is_what_was_measured(row: dict[str, str]) -> None:
     assert table_line(row) in (DOCS / "results.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["trust_map.csv", "touching_nuclei.csv"])
+@pytest.mark.parametrize(
+    "name", ["trust_map.csv", "trust_map_latent_line.csv", "touching_nuclei.csv"]
+)
 def test_trust_table_is_what_was_measured(name: str) -> None:
     path = DOCS / "results" / name
     with path.open(newline="", encoding="utf-8") as file:
