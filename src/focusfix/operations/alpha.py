@@ -29,9 +29,14 @@ import numpy as np
 import numpy.typing as npt
 
 from focusfix.metrics.focus import LEAST_SIZE_PX, measure_sharpness
-from focusfix.metrics.noise import estimate_noise
-
-Plane = npt.NDArray[np.float32]
+from focusfix.operations.reblurring import (
+    Plane,
+    contrast,
+    inside_of,
+    kernel_transfer,
+    noise_share,
+    unexplained_rms,
+)
 
 ALPHAS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.325, 0.25, 0.2, 0.16, 0.125)
 """Alphas that are tried, from cautious to bold; below the last one noise grows too much."""
@@ -141,18 +146,17 @@ def search_alpha(
     kernels = [psf for psf in psfs if psf.shape[0] <= side // 2]
     if side < LEAST_SIZE_PX * 2 or not kernels:
         return AlphaSearch(1.0, 0.0, ())
-    margin = max(psf.shape[0] for psf in kernels) // 2
-    transfers = [_transfer(psf, image.shape) for psf in kernels]
-    inside = (slice(margin, -margin or None),) * 2
+    transfers = [kernel_transfer(psf, image.shape) for psf in kernels]
+    inside = inside_of(max(psf.shape[0] for psf in kernels) // 2)
     sharpness = measure_sharpness(image[inside])
     trials = []
     for alpha in alphas:
         result = deblur(alpha)
         gain = measure_sharpness(result[inside]) / sharpness if sharpness > 0 else math.nan
-        residual = _residual(image, result, transfers, inside)
-        share = _noise_share(image[inside], result[inside])
+        residual = unexplained_rms(image, result, transfers, inside)
+        share = noise_share(image[inside], result[inside])
         trials.append(AlphaTrial(alpha, gain, residual, share))
-    return choose_trial(trials, contrast_share * _contrast(image[inside]))
+    return choose_trial(trials, contrast_share * contrast(image[inside]))
 
 
 def choose_trial(trials: Sequence[AlphaTrial], tolerance: float) -> AlphaSearch:
@@ -206,50 +210,3 @@ def alphas_around(estimate: float, factors: Sequence[float] = AROUND) -> tuple[f
         return ()
     tried = (min(max(estimate * factor, LEAST_ALPHA), ALPHAS[0]) for factor in factors)
     return tuple(sorted({round(alpha, 6) for alpha in tried}, reverse=True))
-
-
-def _contrast(image: Plane) -> float:
-    noise = estimate_noise(image)
-    return math.sqrt(max(float(image.var(dtype=np.float64)) - noise**2, 0.0))
-
-
-def _noise_share(image: Plane, result: Plane) -> float:
-    growth = estimate_noise(result) ** 2 - estimate_noise(image) ** 2
-    change = float(np.mean((result - image) ** 2, dtype=np.float64))
-    return max(growth, 0.0) / change if change > 0 else 0.0
-
-
-def _transfer(psf: npt.NDArray[np.float32], shape: tuple[int, ...]) -> npt.NDArray[np.complex128]:
-    """Turn a kernel into the factor of each frequency of an image of some shape."""
-    padded = np.zeros(shape)
-    padded[: psf.shape[0], : psf.shape[1]] = psf
-    middle = psf.shape[0] // 2
-    return np.asarray(np.fft.rfft2(np.roll(padded, (-middle, -middle), axis=(0, 1))))
-
-
-def _residual(
-    image: Plane,
-    result: Plane,
-    transfers: Sequence[npt.NDArray[np.complex128]],
-    inside: tuple[slice, slice],
-) -> float:
-    """Blur the result more and more, by mixtures of neighbouring kernels, while that helps."""
-    spectrum = np.fft.rfft2(result)
-    blurred = [np.fft.irfft2(spectrum * transfers[0], s=image.shape)[inside]]
-    wanted = image[inside].astype(np.float64)
-    best = _unexplained(wanted - blurred[0])
-    for transfer in transfers[1:]:
-        blurred = [blurred[-1], np.fft.irfft2(spectrum * transfer, s=image.shape)[inside]]
-        difference, step = wanted - blurred[0], blurred[1] - blurred[0]
-        power = float((step**2).sum())
-        share = float((difference * step).sum()) / power if power > 0 else 0.0
-        residual = _unexplained(difference - min(max(share, 0.0), 1.0) * step)
-        if residual > 4 * best:
-            break
-        best = min(best, residual)
-    return math.sqrt(best)
-
-
-def _unexplained(difference: npt.NDArray[np.float64]) -> float:
-    """Return the mean square of a difference without its noise from pixel to pixel."""
-    return max(float(np.mean(difference**2)) - estimate_noise(difference) ** 2, 0.0)
