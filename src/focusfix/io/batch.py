@@ -10,7 +10,7 @@ from pathlib import Path
 from focusfix.errors import InputError, OutputError, UsageError
 from focusfix.io.image import IMAGE_SUFFIXES, check_target
 from focusfix.io.naming import is_folder_name, name_targets
-from focusfix.io.plates import list_fields, name_fields
+from focusfix.io.plates import complete_plates, list_fields, name_fields
 from focusfix.io.zarr_files import (
     ZARR_SUFFIX,
     check_no_address,
@@ -111,6 +111,7 @@ def plan_batch(
     _check_inputs_kept(jobs)
     jobs = jobs[part[0] :: part[1]]
     if skip_existing:
+        complete_plates((job.source, job.target) for job in jobs if job.target.exists())
         jobs = [job for job in jobs if not job.target.exists()]
     create = several or is_folder_name(os.fspath(output)) or len(jobs) > len(sources)
     _check_targets(jobs, overwrite=overwrite, create=create)

@@ -1,6 +1,8 @@
 """SHA-256 checksums of files and the list of them in a folder."""
 
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from focusfix.errors import ModelError
@@ -10,20 +12,40 @@ CHECKSUM_FILE = "SHA256SUMS"
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 checksum of a file.
+    """Return the SHA-256 checksum of a file, or of an OME-Zarr folder.
 
     Parameters
     ----------
     path : Path
-        Any file.
+        Any file. Of a folder, the checksum of what ``sha256sum`` prints for all files in it, in
+        the order of their names (``find . -type f | LC_ALL=C sort | xargs sha256sum``).
 
     Returns
     -------
     str
         64 hexadecimal digits.
     """
+    if path.is_dir():
+        whole = hashlib.sha256()
+        for name in sorted(_file_names(path), key=os.fsencode):
+            whole.update(os.fsencode(f"{file_sha256(path / name)}  ./{name}\n"))
+        return whole.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stored_bytes(path: Path) -> int:
+    """Return the size of a file, or of all files in a folder; bytes."""
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum((path / name).stat().st_size for name in _file_names(path))
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    """List all files below a folder by their paths in it."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            yield (Path(place) / name).relative_to(folder).as_posix()
 
 
 def read_checksums(folder: Path) -> dict[str, str]:

@@ -87,7 +87,8 @@ class ImageMetadata:
     description : str, optional
         Free text of a plain TIFF.
     ngff_version : str
-        Version of OME-Zarr, "0.4" or "0.5", that the image is written as where it becomes one.
+        Version of OME-Zarr that the image has, or is written as where it becomes one: "0.5", or
+        "0.4" in place of older ones.
     extras : Mapping of str to object
         What else the format stores and must survive, in the format's own words: lookup tables,
         slice labels, units of an ImageJ file; attributes of OME channels.

@@ -42,9 +42,14 @@ class NgffLayout:
     chunks: tuple[int, ...]
 
     @property
+    def version(self) -> str:
+        """Version of OME-Zarr, "0.4" or "0.5"; those before 0.4 are not written."""
+        return "0.5" if self.metadata.ngff_version == "0.5" else "0.4"
+
+    @property
     def zarr_format(self) -> int:
         """Format of the folder that the version of OME-Zarr asks for."""
-        return 3 if self.metadata.ngff_version == "0.5" else 2
+        return 3 if self.version == "0.5" else 2
 
     @property
     def chunk_yx(self) -> tuple[int, int]:
@@ -145,7 +150,7 @@ def image_attributes(
         Attributes of the group.
     """
     metadata = layout.metadata
-    version = metadata.ngff_version
+    version = layout.version
     multiscale: dict[str, Any] = {
         "axes": [_describe_axis(name, metadata) for name in layout.names],
         "datasets": [

@@ -142,7 +142,7 @@ def read_ngff_metadata(
         channel_names=names if any(names) and not axes.axes.endswith("S") else None,
         display_ranges=_display_ranges(channels),
         format="ome-zarr",
-        ngff_version="0.5" if image.version == "0.5" else "0.4",
+        ngff_version=image.version,
         compression=compression,
         photometric="rgb" if axes.axes.endswith("S") else "minisblack",
         extras={

@@ -7,7 +7,7 @@ from pathlib import Path
 from platform import python_version
 
 from focusfix import __version__
-from focusfix.io.checksums import file_sha256
+from focusfix.io.checksums import file_sha256, stored_bytes
 from focusfix.report.page import Section, Table
 
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "matplotlib", "tifffile", "imagecodecs")
@@ -57,7 +57,7 @@ def provenance_section(provenance: Provenance) -> Section:
         ("libraries", libraries),
     ]
     files = list(dict.fromkeys(provenance.files))
-    sums = [(str(path), f"{path.stat().st_size:,}", file_sha256(path)) for path in files]
+    sums = [(str(path), f"{stored_bytes(path):,}", file_sha256(path)) for path in files]
     return Section(
         "How this was measured",
         tables=[
