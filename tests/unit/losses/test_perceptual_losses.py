@@ -146,3 +146,15 @@ def test_refuses_other_weights() -> None:
         VggDistance(weights)
     with pytest.raises(ValueError, match="differ"):
         VggDistance(torchvision_weights())(images(1), images(1)[:1])
+
+
+def test_deep_error_is_of_the_last_layer_alone() -> None:
+    distance = VggDistance(torchvision_weights())
+    prediction, target = images(1).requires_grad_(), images(2)
+    a, b = (distance.features(image)[-1] for image in (prediction, target))
+    error = distance.deep_error(prediction, target)
+    torch.testing.assert_close(error, (a - b).square().mean())
+    error.backward()
+    assert float(prediction.grad.abs().sum()) > 0
+    with pytest.raises(ValueError, match="differ"):
+        distance.deep_error(images(1), images(1)[:1])

@@ -54,6 +54,13 @@ def test_rate_falls_in_steps(make_settings):
     assert (constant.average_decay, constant.clip_norm) == (0, None)
 
 
+def test_rate_falls_to_nothing_over_the_second_half(make_settings):
+    settings = make_settings(schedule="half-linear", steps=400, betas=(0.5, 0.99)).fit
+    rates = [learning_rate_at(step, settings) for step in (0, 199, 200, 300, 399)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-3, 0.5e-3, 1e-3 / 200])
+    assert (settings.betas, settings.average_decay, settings.clip_norm) == ((0.5, 0.99), 0, None)
+
+
 def test_state_continues_exactly(tmp_path):
     straight = make_trainer()
     for step in range(6):

@@ -37,6 +37,20 @@ def test_table_shows_newest_and_best(capsys, monkeypatch):
     assert shown.count("gain +1.50 dB") == 2
 
 
+def test_warnings_are_told_where_they_belong(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    said, warned = [], []
+    for view in (
+        LineProgress(said.append, every_s=float("inf"), warn=warned.append),
+        LineProgress(said.append, every_s=float("inf")),
+        TableProgress(),
+    ):
+        with view:
+            view.show(status(1, warnings=("the critic [has] won",)))
+    assert said == warned == ["the critic [has] won"]
+    assert "warning: the critic [has] won" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("left", [0, 59])
 def test_time_left_is_told(left):
     said = []

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from focusfix.errors import InputError
 from focusfix.io.checkpoint import load_checkpoint
 from focusfix.models.registry import list_entries
+from focusfix.training.collapse import critic_won
 from focusfix.training.fit import Adversary
 from focusfix.training.lesson import Lesson
 from focusfix.training.lessons.pairs import PairLesson
@@ -142,6 +143,27 @@ def test_a_run_against_an_adversary_is_resumed_exactly(start, monkeypatch):
     assert read_rows(straight.folder)[0][-3:] == ["image", "fooled", "adversary_loss"]
     assert not any(name.startswith("adversary") for name in load_file(straight.folder.best))
     assert len(straight.lesson.finished) == 2, "once for each step that is validated and saved"
+
+
+class Winner(Duel):
+    """A judge that says of itself that it is right."""
+
+    signs = (critic_won("accuracy", "the judge"),)
+
+    def _judge(self, network, batch, step):
+        return {**super()._judge(network, batch, step), "accuracy": torch.ones(())}
+
+
+def test_a_judge_that_always_wins_is_told(start, monkeypatch):
+    monkeypatch.setattr("focusfix.training.run.make_lesson", lambda *_: Winner())
+    monkeypatch.setattr("focusfix.training.collapse._SHORTEST", 3)
+    watcher = Watcher()
+    result = start("run", validate_every=6).train(watcher)
+    told = [status.warnings for status in watcher.seen]
+    assert [len(texts) for texts in told] == [0, 0, 1, 0, 0, 0]
+    assert told[2][0].startswith("in steps 1 to 3, the judge was right 100.0% of the time")
+    assert result.warnings[0].startswith("in steps 1 to 6, the judge was right 100.0% of the time")
+    assert start("run", validate_every=6).train(Watcher()).warnings == result.warnings
 
 
 def test_what_a_run_leaves(start):
