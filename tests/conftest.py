@@ -2,7 +2,9 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 # Before torch is imported: sums come out bit for bit alike in tests and in the programs they
@@ -28,3 +30,56 @@ def show_figure() -> Callable[[str], None]:
         sys.stdout.write(f"{line}\n")
 
     return show
+
+
+_NGFF_AXES = {
+    "t": {"name": "t", "type": "time", "unit": "second"},
+    "c": {"name": "c", "type": "channel"},
+    "z": {"name": "z", "type": "space", "unit": "micrometer"},
+    "y": {"name": "y", "type": "space", "unit": "micrometer"},
+    "x": {"name": "x", "type": "space", "unit": "micrometer"},
+}
+
+
+@pytest.fixture
+def save_zarr() -> Callable[..., Path]:
+    """Write an OME-Zarr image with zarr alone, in one level; skipped where zarr is missing.
+
+    Further words go to zarr's ``create_array``.
+    """
+    zarr = pytest.importorskip("zarr")
+
+    def save(
+        path: Path,
+        pixels: np.ndarray,
+        axes: str,
+        *,
+        version: str = "0.4",
+        scale: list[float] | None = None,
+        omero: dict[str, Any] | None = None,
+        **words: Any,
+    ) -> Path:
+        zarr_format = 3 if version == "0.5" else 2
+        if zarr_format == 2:
+            words.setdefault("chunk_key_encoding", {"name": "v2", "separator": "/"})
+        steps = [1.0] * len(axes) if scale is None else scale
+        multiscale = {
+            "axes": [_NGFF_AXES.get(axis, {"name": axis}) for axis in axes],
+            "datasets": [
+                {
+                    "path": "0",
+                    "coordinateTransformations": [{"type": "scale", "scale": steps}],
+                }
+            ],
+        }
+        shown = {} if omero is None else {"omero": omero}
+        group = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+        if version == "0.5":
+            group.attrs["ome"] = {"version": version, "multiscales": [multiscale], **shown}
+        else:
+            group.attrs.update({"multiscales": [{"version": version, **multiscale}], **shown})
+        array = group.create_array("0", shape=pixels.shape, dtype=pixels.dtype, **words)
+        array[...] = pixels
+        return path
+
+    return save

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,7 +55,8 @@ class StoredArray:
     @property
     def n_missing(self) -> int:
         """Count the chunks that are not stored, which read as the fill value; 0 for huge arrays."""
-        expected = int(self._array.nchunks if self._array.shards is None else self._array.nshards)
+        stored: tuple[int, ...] = self._array.shards or self.chunks
+        expected = prod(-(-size // side) for size, side in zip(self.shape, stored, strict=True))
         if expected > _MOST_COUNTED:
             return 0
         return max(expected - sum(1 for _ in _chunk_files(self.path)), 0)
@@ -168,6 +170,11 @@ def _open(path: Path, mode: Literal["r", "r+"]) -> Any:
     try:
         with _quiet():
             array = zarr.open_array(path, mode=mode, config={"write_empty_chunks": True})
+            codecs = [_codec_name(codec) for codec in array.compressors]
+            if mode == "r" and codecs and codecs[-1].startswith("blosc"):
+                from focusfix.io.zarr_integrity import BloscStore
+
+                array = zarr.open_array(BloscStore.at(path), mode=mode)
     except (FileNotFoundError, zarr.errors.NodeNotFoundError) as error:
         raise InputError(f"{path} is missing: it holds no Zarr array.", _NEXT_STEP) from error
     except OSError as error:
