@@ -69,7 +69,8 @@ class BlurOptions(
             "-m",
             metavar="NAME|PATH|optics",
             help="What makes the blur: weights that focusfix models list shows, a .safetensors "
-            "file, or optics for pure physics. By default latent-line, and optics with --dz-um.",
+            "file, or optics for pure physics. By default latent-line, and optics with --dz-um. "
+            "Weights of comi need no --alpha: they blur as much as the images of their training.",
         ),
     ] = None
     blurrier: Annotated[

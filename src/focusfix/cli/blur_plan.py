@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from focusfix.cli.alphas import parse_alphas
 from focusfix.cli.blur_options import OPTICS, BlurOptions
 from focusfix.cli.model_choice import find_model
+from focusfix.cli.two_way import check_two_way, is_two_way
 from focusfix.errors import UsageError
 
 LATENT_LINE = "latent-line"
@@ -15,7 +16,7 @@ LATENT_LINE = "latent-line"
 
 @dataclass(frozen=True)
 class BlurPlan:
-    """How much blur by which means; either distances or alphas.
+    """How much blur by which means: distances, alphas, or neither for models that know one amount.
 
     Parameters
     ----------
@@ -52,10 +53,14 @@ def plan_blur(options: BlurOptions) -> BlurPlan:
     Raises
     ------
     UsageError
-        If no amount is given, options exclude each other, or a value is out of range.
+        If no amount is given where one is needed, options exclude each other or are none of the
+        model's, or a value is out of range.
     ModelError
         If there are no such weights, or they cannot blur.
     """
+    if is_two_way(options.model):
+        check_two_way(options, options.model)
+        return BlurPlan(options.model)
     given_alpha = bool(options.alpha) or options.alphas is not None
     if not given_alpha and not options.dz_um:
         raise UsageError(

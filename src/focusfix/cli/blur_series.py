@@ -27,7 +27,7 @@ _ALPHA_STEPS = 1000
 
 @dataclass(frozen=True)
 class BlurJob:
-    """One image and one amount of blur, which is either a distance or an alpha.
+    """One image and one amount of blur: a distance, an alpha, or the one that a model knows.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ def plan_blur_jobs(options: BlurOptions, plan: BlurPlan) -> list[BlurJob]:
     nowhere = Path()
     amounts = [BlurJob(nowhere, nowhere, dz_um=dz_um) for dz_um in plan.distances_um]
     amounts += [BlurJob(nowhere, nowhere, alpha=alpha) for alpha in plan.alphas]
+    amounts = amounts or [BlurJob(nowhere, nowhere)]
     folder = series_folder(options) if plan.is_series else None
     jobs: list[BlurJob] = []
     for amount in amounts:

@@ -1,4 +1,4 @@
-"""Blurring at work: each file, by optics or towards the blurrier end of a model's line."""
+"""Blurring at work: each file, by optics, or by a model on its line or the other way round."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -29,6 +29,7 @@ from focusfix.cli.restoration import (
 from focusfix.cli.scales import fit_scales, tell_findings, unit_scales
 from focusfix.cli.second_image import open_second, pair_files
 from focusfix.cli.sidecar import sidecar_path, write_record
+from focusfix.cli.two_way import TWO_WAY, blur_back
 
 if TYPE_CHECKING:
     import numpy as np
@@ -155,7 +156,7 @@ class Blurring:
     def _learned_part(
         self, stack: ExitStack, reader: "ImageReader", channels: tuple[int, ...], job: BlurJob
     ) -> tuple[Part, dict[str, Any]]:
-        """Make the part of the planes that a model moves towards the blurrier end."""
+        """Make the part of the planes that a model blurs."""
         alpha = 1.0 if job.alpha is None else job.alpha
         second = None
         if job.source in self.partners:
@@ -163,6 +164,8 @@ class Blurring:
             second = open_second(stack, reader, path, self.options.axes, channels, self.console)
         choices = choose_models(reader, channels, self.plan.model, self.console, "synthesize-blur")
         [choice] = choices
+        if choice.family == TWO_WAY:
+            return blur_back(self.shelf, self.options, reader, choice, self.sizes)
         defocus = Defocus("--max-defocus-um", self.options.max_defocus_um, 1.0)
         end = choose_end(self.options, reader, choice.header, second, defocus, self.console)
         survey = fit_scales(

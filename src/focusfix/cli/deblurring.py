@@ -35,6 +35,7 @@ from focusfix.cli.second_image import SecondImage, open_second, pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
 from focusfix.cli.trust import write_trust_map
 from focusfix.cli.trust_plan import check_trust_options, plan_maps
+from focusfix.cli.two_way import tell_blending
 
 if TYPE_CHECKING:
     from focusfix.engine.survey import Survey
@@ -205,6 +206,7 @@ class Deblurring:
         plan = plan_tiles(
             reader.metadata.shape_yx, bound.footprint, tile_px=self.tile_px, halo_px=self.halo_px
         )
+        tell_blending(self.console, reader, choice, plan)
         batch = self.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
         part = Part(
             planes_of_channels(reader.metadata, choice.channels),

@@ -73,7 +73,8 @@ class LearningOptions:
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Learning rate of Adam. Default: 0.0003 from weights, 0.001 from nothing."
+            help="Learning rate of Adam. Default: 0.0003 from weights, 0.001 from nothing (comi: "
+            "0.0002)."
         ),
     ] = None
     in_focus_share: Annotated[

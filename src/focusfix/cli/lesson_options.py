@@ -66,8 +66,8 @@ class LessonOptions:
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="ml-vae, manifold*: weights of VGG-16 for --loss perceptual. Default: those in "
-            "torchvision's cache.",
+            help="ml-vae, manifold*, comi: weights of VGG-16 for --loss perceptual. Default: those "
+            "in torchvision's cache.",
         ),
     ] = None
     lesson_setting: Annotated[

@@ -14,6 +14,8 @@ _EXAMPLES = (
      "focusfix synthesize-blur sharp.tif --dz-um 10 -o blurred.tif"),
     ("a labelled series for training, with camera noise",
      "focusfix synthesize-blur sharp/ --dz-um 5 --dz-um 10 --noise -o series/"),
+    ("as blurry as the images that a comi model was trained on",
+     "focusfix synthesize-blur sharp.tif -m runs/comi/best.safetensors -o blurred.tif"),
 )  # fmt: skip
 
 
@@ -23,7 +25,8 @@ def run(options: BlurOptions, console: Console) -> None:
     With --alpha, a model that knows how images change with blur moves each image towards a
     blurrier one, which optics makes or --blurrier names. With --dz-um, every plane is imaged
     through a wide-field microscope at the given distance from its focal plane, as a thin sample
-    that emits (fluorescence) or absorbs weakly (stained, bright field). Prints the path of each
+    that emits (fluorescence) or absorbs weakly (stained, bright field). Weights of comi blur by
+    their second network, as much as the images they were trained on. Prints the path of each
     output.
     """
     from focusfix.cli.blurring import blur_files

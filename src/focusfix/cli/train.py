@@ -36,6 +36,8 @@ _EXAMPLES = (
     ("a refocuser for one microscope",
      ("focusfix train sharp/ --simulate -m refocus --numerical-aperture 0.6 --pixel-size-um 0.65 "
      "-o runs/refocus")),
+    ("deblurring and blurring together, from images that are no pairs",
+     "focusfix train zstacks/ --model comi --lesson-setting paired=false -o runs/comi"),
     ("use the result", "focusfix deblur in.tif -m runs/first/best.safetensors -o out.tif"),
 )  # fmt: skip
 _BYTES_PER_MB = 1 << 20
@@ -222,10 +224,12 @@ def _choose_view(console: Console) -> "ProgressView":
     from focusfix.training.progress import LineProgress, TableProgress
 
     if console.quiet:
-        return LineProgress(lambda _: None)
+        return LineProgress(lambda _: None, warn=console.warning)
     if not console.show_progress:
-        return LineProgress(console.note, every_s=float("inf"))
-    return TableProgress() if sys.stderr.isatty() else LineProgress(console.note)
+        return LineProgress(console.note, every_s=float("inf"), warn=console.warning)
+    if sys.stderr.isatty():
+        return TableProgress()
+    return LineProgress(console.note, warn=console.warning)
 
 
 def _print_result(
@@ -243,6 +247,8 @@ def _print_result(
                 "the best checkpoint is no better than leaving the images as they are: train "
                 "longer (--steps), on more fields, or look at the previews for what goes wrong"
             )
+    for warning in result.warnings:
+        console.warning(f"looking back: {warning}")
     if not options.json:
         console.result(str(folder.best))
         return
@@ -258,5 +264,6 @@ def _print_result(
             "best_step": result.best_step,
             "validation_psnr_db": best.psnr_db if best else None,
             "validation_gain_db": best.gain_db if best else None,
+            "warnings": list(result.warnings),
         }
     )
