@@ -1,5 +1,7 @@
 """Errors that a user may see: each says what happened and what to do, and carries its exit code."""
 
+from typing import Self
+
 
 class FocusfixError(Exception):
     """Base of every error that is shown to the user as one message.
@@ -18,6 +20,10 @@ class FocusfixError(Exception):
         super().__init__(f"{cause} {fix}")
         self.cause = cause
         self.fix = fix
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Send an error from one process to another with both of its sentences."""
+        return type(self), (self.cause, self.fix)
 
 
 class UsageError(FocusfixError):

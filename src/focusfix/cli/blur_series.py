@@ -97,10 +97,10 @@ def series_folder(options: BlurOptions) -> Path:
     OutputError
         If the folder cannot be created.
     """
-    from focusfix.io.image import IMAGE_SUFFIXES
+    from focusfix.io.naming import names_image
 
     output = options.output
-    if output is None or "{" in output or Path(output).suffix.lower() in IMAGE_SUFFIXES:
+    if output is None or "{" in output or names_image(output):
         raise UsageError(
             "Several amounts of blur make several images, so the output must be a folder.",
             "Give a folder with -o; the images in it are named {stem}_dz+10.0um.tif or "
@@ -108,7 +108,8 @@ def series_folder(options: BlurOptions) -> Path:
         )
     folder = Path(output)
     create_folder(folder)
-    if (folder / MANIFEST).exists() and not (options.overwrite or options.skip_existing):
+    expected = options.overwrite or options.skip_existing or options.part[1] > 1
+    if (folder / MANIFEST).exists() and not expected:
         raise OutputError(
             f"{folder / MANIFEST} exists already.",
             "Use --overwrite to replace it, --skip-existing to go on, or give another folder.",
@@ -134,6 +135,8 @@ def write_manifest(
 
     Distances are heights, with the original at 0; levels are counted from the lowest. Alphas are
     levels in thousandths of the way to alpha 0, with the original, level 0, declared in focus.
+    Each part of a divided run lists the images of all parts that are there, and looks once more
+    when it has written: so the part that writes last has listed them all.
 
     Parameters
     ----------
@@ -156,16 +159,38 @@ def write_manifest(
     OutputError
         If it cannot be written.
     """
+    manifest = Path(options.output or "") / MANIFEST
+    whole = replace(options, overwrite=True, skip_existing=False, num_parts=None, part_id=None)
+    jobs = plan_blur_jobs(whole, plan)
+    listed: dict[Path, list[BlurJob]] = {}
+    left_out: list[Path] = []
+    while (done := _list_done(jobs)) != listed:
+        listed = done
+        left_out = _write_rows(manifest, options, plan, done, farthest_um)
+    return manifest, left_out
+
+
+def _list_done(jobs: list[BlurJob]) -> dict[Path, list[BlurJob]]:
+    """Find the images of each input that are there by now."""
+    images: dict[Path, list[BlurJob]] = {job.source: [] for job in jobs}
+    for job in jobs:
+        if job.target.exists():
+            images[job.source].append(job)
+    return images
+
+
+def _write_rows(
+    manifest: Path,
+    options: BlurOptions,
+    plan: BlurPlan,
+    images: dict[Path, list[BlurJob]],
+    farthest_um: "Callable[[ImageReader], float | None]",
+) -> list[Path]:
+    """Write the list, and return the inputs that are left out of it."""
     from focusfix.io.atomic import partial_file
     from focusfix.io.image import open_image
     from focusfix.io.naming import image_stem
 
-    manifest = Path(options.output or "") / MANIFEST
-    images: dict[Path, list[BlurJob]] = {}
-    for job in plan_blur_jobs(replace(options, overwrite=True, skip_existing=False), plan):
-        done = images.setdefault(job.source, [])
-        if job.target.exists():
-            done.append(job)
     rows: list[tuple[object, ...]] = []
     left_out = []
     for source, done in images.items():
@@ -179,11 +204,15 @@ def write_manifest(
         if not plan.alphas:
             levels = [replace(level, z_index=rank) for rank, level in enumerate(levels)]
         rows += _rows(image_stem(source), levels, channels, manifest)
-    with partial_file(manifest) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow((*COLUMNS, "focal_level") if plan.alphas else COLUMNS)
-        writer.writerows((*row, 0) if plan.alphas else row for row in rows)
-    return manifest, left_out
+    writer = f"part{options.part[0]}" if options.part[1] > 1 else ""
+    with (
+        partial_file(manifest, writer) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow((*COLUMNS, "focal_level") if plan.alphas else COLUMNS)
+        table.writerows((*row, 0) if plan.alphas else row for row in rows)
+    return left_out
 
 
 def _levels(source: Path, done: list[BlurJob], farthest_um: float | None) -> list[_Level]:

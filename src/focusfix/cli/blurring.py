@@ -10,7 +10,9 @@ from focusfix.cli.blur_options import OPTICS, BlurOptions, choose_noise
 from focusfix.cli.blur_plan import BlurPlan, plan_blur
 from focusfix.cli.blur_series import BlurJob, plan_blur_jobs, write_manifest
 from focusfix.cli.blurrier_end import Defocus, choose_end
+from focusfix.cli.cluster import assign
 from focusfix.cli.console import Console
+from focusfix.cli.errands import Beside
 from focusfix.cli.files import Record, process_jobs, show_output
 from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
 from focusfix.cli.line_steps import StepOptions, Steps
@@ -63,6 +65,19 @@ class Blurring:
     sizes: StepOptions
     shelf: ModelShelf
     partners: dict[Path, Path] = field(default_factory=dict)
+
+    def fixed_files(self) -> tuple[str, ...]:
+        """Name the weights that may be needed."""
+        return () if self.plan.model == OPTICS else (self.plan.model,)
+
+    def beside(self, job: BlurJob) -> Beside:
+        """Tell which other files belong to a job."""
+        return Beside(self.partners.get(job.source))
+
+    def put_beside(self, job: BlurJob, files: Beside) -> None:
+        """Be told which other files belong to a job."""
+        if files.second is not None:
+            self.partners[job.source] = files.second
 
     def process(self, job: BlurJob) -> Record:
         """Blur one file by one amount.
@@ -203,19 +218,43 @@ def blur_files(options: BlurOptions, console: Console) -> None:
     FocusfixError
         As the commands do.
     """
-    plan = plan_blur(options)
+    blurring = plan_synthesize_blur(options, console)
+    plan = blurring.plan
+    jobs = plan_blur_jobs(options, plan)
+    blurring.partners.update(pair_files(jobs, options.blurrier, "blurrier", "--blurrier"))
+    show = None if options.json else show_output
+    with assign(plan_synthesize_blur, blurring, jobs, options, console) as process:
+        process_jobs(jobs, process, console, show=show, part=options.part)
+    if plan.is_series:
+        manifest, left_out = write_manifest(options, plan, blurring.farthest_um)
+        console.note(f"{manifest} lists the series for training")
+        for source in left_out:
+            console.warning(f"{source}: has several planes per channel and is not in {manifest}")
+
+
+def plan_synthesize_blur(options: BlurOptions, console: Console) -> Blurring:
+    """Decide how files are blurred, before any is opened.
+
+    Parameters
+    ----------
+    options : BlurOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+
+    Returns
+    -------
+    Blurring
+
+    Raises
+    ------
+    FocusfixError
+        As the commands do.
+    """
     sizes = StepOptions(
         tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
         halo_px=parse_count("--halo", options.halo, smallest=0),
         batch_size=parse_count("--batch-size", options.batch_size, smallest=1),
     )
     shelf = ModelShelf(options, options.seed, console)
-    jobs = plan_blur_jobs(options, plan)
-    partners = pair_files(jobs, options.blurrier, "blurrier", "--blurrier")
-    blurring = Blurring(options, console, plan, sizes, shelf, partners)
-    process_jobs(jobs, blurring.process, console, show=None if options.json else show_output)
-    if plan.is_series:
-        manifest, left_out = write_manifest(options, plan, blurring.farthest_um)
-        console.note(f"{manifest} lists the series for training")
-        for source in left_out:
-            console.warning(f"{source}: has several planes per channel and is not in {manifest}")
+    return Blurring(options, console, plan_blur(options), sizes, shelf)

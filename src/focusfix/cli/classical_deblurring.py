@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.classical_options import EDF, check_classical_options, parse_distance
-from focusfix.cli.classical_record import check_cpu, finish_record
+from focusfix.cli.classical_record import UnlearnedWork, check_cpu, finish_record
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.deblur_plan import given_options
 from focusfix.cli.depth_fusion import DepthFusing
-from focusfix.cli.files import Record, plan_jobs, process_jobs, show_output
+from focusfix.cli.files import Record
 from focusfix.cli.lens import choose_optics
 from focusfix.cli.model_choice import ModelShelf, check_halo
 from focusfix.cli.options import parse_count
@@ -44,23 +44,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ClassicalDeblurring:
+class ClassicalDeblurring(UnlearnedWork):
     """What is the same for every file of one run.
 
     Parameters
     ----------
-    options : DeblurOptions
-        As the user gave them.
-    console : Console
-        Where the run reports.
+    options, console
+        As for every run without weights.
     settings : ClassicalSettings
         The method and what the user decided about it.
     tile_px, halo_px, batch_size : int, optional
         Parsed from the options; None for auto.
     """
 
-    options: DeblurOptions
-    console: Console
     settings: "ClassicalSettings"
     tile_px: int | None
     halo_px: int | None
@@ -232,8 +228,13 @@ class ClassicalDeblurring:
         return Part(planes, bound.function, plan, survey.scales, self.batch_size or 1)
 
 
-def run_classical(options: DeblurOptions, console: Console) -> None:
-    """Run a model without weights over all inputs.
+def plan_classical(options: DeblurOptions, console: Console) -> "ClassicalDeblurring | DepthFusing":
+    """Check what a model without weights is asked for, before any image is opened.
+
+    Returns
+    -------
+    ClassicalDeblurring or DepthFusing
+        What does one file after another.
 
     Raises
     ------
@@ -241,8 +242,6 @@ def run_classical(options: DeblurOptions, console: Console) -> None:
         If an option is out of range, of another model, or missing.
     OutputError
         If the report cannot be written.
-    BatchError
-        If some of several inputs failed.
     """
     given = given_options(options)
     if given:
@@ -252,10 +251,9 @@ def run_classical(options: DeblurOptions, console: Console) -> None:
         )
     if options.report is not None:
         check_folder(options.report)
-    plan = DepthFusing.plan if options.model == EDF else ClassicalDeblurring.plan
-    work: ClassicalDeblurring | DepthFusing = plan(options, console)
-    show = None if options.json else show_output
-    process_jobs(plan_jobs(options), work.process, console, show=show, report=options.report)
+    if options.model == EDF:
+        return DepthFusing.plan(options, console)
+    return ClassicalDeblurring.plan(options, console)
 
 
 def choose_settings(options: DeblurOptions) -> "ClassicalSettings":

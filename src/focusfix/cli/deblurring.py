@@ -1,22 +1,35 @@
 """Deblurring at work: each file through the models that its options ask for."""
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from focusfix import __version__
 from focusfix.cli.alphas import AlphaJob, plan_alpha_jobs
-from focusfix.cli.classical_deblurring import run_classical
+from focusfix.cli.classical_deblurring import ClassicalDeblurring, plan_classical
 from focusfix.cli.classical_options import CLASSICAL_MODELS
+from focusfix.cli.cluster import assign
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.deblur_plan import LATENT_LINE, plan_model
+from focusfix.cli.depth_fusion import DepthFusing
+from focusfix.cli.errands import Beside
 from focusfix.cli.files import Record, process_jobs, show_output
 from focusfix.cli.focus_reference import bind_focus_code
 from focusfix.cli.line_deblurring import bind_line
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo, choose_models
+from focusfix.cli.line_steps import StepOptions
+from focusfix.cli.model_choice import (
+    AUTO,
+    AUTO_MODELS,
+    BoundModel,
+    Choice,
+    ModelShelf,
+    check_halo,
+    choose_models,
+)
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
 from focusfix.cli.refocusing import bind_distance
@@ -34,7 +47,7 @@ from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.cli.second_image import SecondImage, open_second, pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
 from focusfix.cli.trust import write_trust_map
-from focusfix.cli.trust_plan import check_trust_options, plan_maps
+from focusfix.cli.trust_plan import READER, check_trust_options, plan_maps
 from focusfix.cli.two_way import tell_blending
 
 if TYPE_CHECKING:
@@ -116,6 +129,23 @@ class Deblurring:
 
     def process(self, job: AlphaJob) -> Record:
         """Deblur one file.
+    def fixed_files(self) -> tuple[str, ...]:
+        """Name the weights that may be needed, and the reference in focus."""
+        reference = self.options.in_focus_reference
+        names = AUTO_MODELS if self.model == AUTO else (self.model,)
+        return (*names, READER, *(() if reference is None else (str(reference),)))
+
+    def beside(self, job: AlphaJob) -> Beside:
+        """Tell which other files belong to a job."""
+        return Beside(self.partners.get(job.source), self.maps.get(job.source))
+
+    def put_beside(self, job: AlphaJob, files: Beside) -> None:
+        """Be told which other files belong to a job."""
+        if files.second is not None:
+            self.partners[job.source] = files.second
+        if files.trust_map is not None:
+            self.maps[job.source] = files.trust_map
+
 
         Returns
         -------
@@ -263,12 +293,37 @@ def deblur_files(options: DeblurOptions, console: Console) -> None:
     ------
     FocusfixError
         As the commands do.
+    Raises
+    ------
+    FocusfixError
+        As the commands do.
+    """
+    deblurring = plan_deblur(options, console)
+    jobs: Sequence[Any] = deblurring.jobs()
+    show = None if options.json else show_output
+    with assign(plan_deblur, deblurring, jobs, options, console) as process:
+        process_jobs(jobs, process, console, show=show, report=options.report, part=options.part)
+
+
+def plan_deblur(
+    options: DeblurOptions, console: Console
+) -> Deblurring | ClassicalDeblurring | DepthFusing:
+    """Choose how files are deblurred, and check what can be checked before any is opened.
+
+    Parameters
+    ----------
+    options : DeblurOptions
+        As the user gave them.
+    console : Console
+        Where the run reports.
+
+    Returns
+    -------
+    Deblurring, ClassicalDeblurring or DepthFusing
+        By a model with weights, or one of the two kinds without.
+
     """
     if options.model in CLASSICAL_MODELS:
         check_trust_options(options)
-        run_classical(options, console)
-        return
-    deblurring = Deblurring.plan(options, console)
-    jobs = deblurring.jobs()
-    show = None if options.json else show_output
-    process_jobs(jobs, deblurring.process, console, show=show, report=options.report)
+        return plan_classical(options, console)
+    return Deblurring.plan(options, console)

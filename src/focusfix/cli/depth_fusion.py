@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from focusfix.cli.classical_options import check_classical_options
-from focusfix.cli.classical_record import check_cpu, finish_record
+from focusfix.cli.classical_record import UnlearnedWork, check_cpu, finish_record
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.files import Record
@@ -39,23 +39,19 @@ _MOST_TILE_PX = 1024
 
 
 @dataclass(frozen=True)
-class DepthFusing:
+class DepthFusing(UnlearnedWork):
     """What is the same for every file of one run.
 
     Parameters
     ----------
-    options : DeblurOptions
-        As the user gave them.
-    console : Console
-        Where the run reports.
+    options, console
+        As for every run without weights.
     window_px : float
         Neighbourhood in which the sharpest z-level is chosen; pixels.
     tile_px, halo_px, batch_size : int, optional
         Parsed from the options; None for auto.
     """
 
-    options: DeblurOptions
-    console: Console
     window_px: float
     tile_px: int | None
     halo_px: int | None

@@ -1,6 +1,7 @@
 """Many files one after another: a bad one is told and left behind, the others are done."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -69,7 +70,7 @@ def plan_jobs(options: BatchOptions, output: str | None = None) -> "list[Job]":
     Raises
     ------
     UsageError
-        If an input or the output is not given.
+        If an input or the output is not given, or there is no such part of the inputs.
     InputError, OutputError
         As :func:`focusfix.io.batch.plan_batch`.
     """
@@ -77,6 +78,7 @@ def plan_jobs(options: BatchOptions, output: str | None = None) -> "list[Job]":
 
     if not options.inputs and options.files_from is None:
         raise UsageError("No input was given.", "Give an image, a folder or --files-from.")
+    part = options.part
     wanted = output or options.output
     if wanted is None:
         raise UsageError(
@@ -89,6 +91,7 @@ def plan_jobs(options: BatchOptions, output: str | None = None) -> "list[Job]":
         files_from=options.files_from,
         overwrite=options.overwrite,
         skip_existing=options.skip_existing,
+        part=part,
     )
 
 
@@ -99,6 +102,7 @@ def process_jobs(
     *,
     show: Callable[[Record], str] | None,
     report: Path | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> None:
     """Do every job, print what came out, and say at the end what failed.
 
@@ -114,6 +118,8 @@ def process_jobs(
         Turns a record into the text of the result; None prints records as JSON lines.
     report : Path, optional
         JSON file for the records of all files.
+    part : tuple of int
+        Which part of a batch the jobs are, counted from 0, and of how many.
 
     Raises
     ------
@@ -122,15 +128,32 @@ def process_jobs(
         missing device, which concerns all jobs, at once.
     """
     result = BatchResult()
-    if not jobs:
-        console.note("nothing to do: every output exists")
+    _tell_part(part, len(jobs), console)
+    with ExitStack() as stack:
+        stack.callback(_complete_plates, jobs)
+        _do_all(jobs, process, console, result, show, alone=len(jobs) == 1 and part[1] == 1)
+    if report is not None:
+        facts = {} if part[1] == 1 else {"part": {"id": part[0], "of": part[1]}}
+        write_record(report, {**facts, "files": result.records, "failed": result.failures})
+    _tell_failures(result, len(jobs), console)
+
+
+def _do_all(
+    jobs: Sequence[JobT],
+    process: Callable[[JobT], Record],
+    console: Console,
+    result: BatchResult,
+    show: Callable[[Record], str] | None,
+    *,
+    alone: bool,
+) -> None:
     for number, job in enumerate(jobs, 1):
         console.detail(f"{number} of {len(jobs)}: {job.source}")
         try:
             record = process(job)
         except FocusfixError as raised:
             error = _naming(job.source, raised)
-            if len(jobs) == 1 or isinstance(error, DeviceError):
+            if alone or isinstance(error, DeviceError):
                 raise error from raised
             console.error(error)
             record = _failure(job.source, error)
@@ -138,9 +161,23 @@ def process_jobs(
         else:
             result.records.append(record)
         _print_record(record, console, show)
-    if report is not None:
-        write_record(report, {"files": result.records, "failed": result.failures})
-    _tell_failures(result, len(jobs), console)
+
+
+def _complete_plates(jobs: Sequence[HasSource]) -> None:
+    """Make plates of the fields that were written, also when a run is stopped half-way."""
+    pairs = [(job.source, job.target) for job in jobs if hasattr(job, "target")]
+    if pairs:
+        from focusfix.io.plates import complete_plates
+
+        complete_plates(pairs)
+
+
+def _tell_part(part: tuple[int, int], n_jobs: int, console: Console) -> None:
+    number, count = part
+    if count > 1:
+        console.note(f"part {number} of {count}, counted from 0: {n_jobs} files to do")
+    elif not n_jobs:
+        console.note("nothing to do: every output exists")
 
 
 def _print_record(record: Record, console: Console, show: Callable[[Record], str] | None) -> None:

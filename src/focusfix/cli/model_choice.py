@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
+AUTO_MODELS = ("fluorescence", "brightfield")
+"""Weights that "auto" chooses between."""
+
 
 @dataclass(frozen=True)
 class Choice:

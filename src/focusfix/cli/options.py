@@ -193,6 +193,52 @@ class ImageOptions:
     """How the images are read, scaled and written."""
 
     axes: Annotated[
+    num_parts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Divide the inputs into N parts, for N jobs of a cluster's array."
+        ),
+    ] = None
+    part_id: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Do part K of --num-parts only, counted from 0."),
+    ] = None
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Hand the files to the workers of this Dask scheduler, which must see the same "
+            "folders. Needs focusfix[distributed].",
+        ),
+    ] = None
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which part of the inputs to do, counted from 0, and of how many.
+
+        Raises
+        ------
+        UsageError
+            If the two options do not make sense together.
+        """
+        if self.num_parts is None and self.part_id is None:
+            return 0, 1
+        if self.num_parts is None or self.part_id is None:
+            given, missing = "--num-parts", "--part-id"
+            if self.num_parts is None:
+                given, missing = missing, given
+            raise UsageError(f"{given} needs {missing}.", f"Give both, or leave {given} out.")
+        if self.num_parts < 1:
+            raise UsageError(
+                f"--num-parts must be at least 1, not {self.num_parts}.",
+                "Give the number of jobs that share the inputs.",
+            )
+        if not 0 <= self.part_id < self.num_parts:
+            raise UsageError(
+                f"There is no part {self.part_id} of {self.num_parts}: they are counted from 0.",
+                f"Give --part-id a number from 0 to {self.num_parts - 1}.",
+            )
+        return self.part_id, self.num_parts
         str | None,
         typer.Option(
             metavar="LETTERS",

@@ -112,6 +112,7 @@ def _plan_batch(options: DeblurOptions) -> "list[Job]":
         pattern=options.pattern,
         files_from=options.files_from,
         overwrite=options.overwrite or options.skip_existing,
+        part=options.part,
     )
 
 
