@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from focusfix.losses import l1_loss, mse_loss
 from focusfix.models.base import Restorer
 from focusfix.models.refocus_critic import RefocusCritic
 from focusfix.models.refocuser import Refocuser
+from focusfix.training.collapse import Sign, critic_won
 from focusfix.training.fit import Adversary
 from focusfix.training.lesson import Arithmetic, Lesson, LessonContext, LossName, Shown
 from focusfix.training.margin import inner
@@ -98,6 +99,8 @@ class RefocusLesson(Lesson[RefocusBatch]):
     focus_share: float = 0.0
     critic: Adversary | None = None
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+
+    signs: ClassVar[tuple[Sign, ...]] = (critic_won("critic_accuracy", "the critic"),)
 
     @property
     def adversary(self) -> Adversary | None:

@@ -108,6 +108,7 @@ def test_the_critic_learns_and_says_how_often_it_is_right() -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert {"image", "adversarial", "adversary_loss", "critic_accuracy"} <= set(trainer.terms)
     assert 0 <= trainer.terms["critic_accuracy"] <= 1
+    assert all(sign.column in trainer.terms for sign in lesson.signs)
 
 
 def test_unknown_heights_are_an_error() -> None:
