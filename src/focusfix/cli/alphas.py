@@ -177,12 +177,12 @@ def _alpha_job(job: "Job", alpha: float | None) -> AlphaJob:
 
 def _series_template(output: str | None) -> str:
     """Make the template of a series, and its folder."""
-    from focusfix.io.image import IMAGE_SUFFIXES
+    from focusfix.io.naming import names_image
 
     if output is not None and "{alpha}" in output:
         create_folder(Path(output).parent)
         return output
-    if output is None or "{" in output or Path(output).suffix.lower() in IMAGE_SUFFIXES:
+    if output is None or "{" in output or names_image(output):
         raise UsageError(
             "Several alphas make several images, so the output must be a folder.",
             "Give a folder with -o, or a template such as out/{stem}_alpha{alpha}.tif.",

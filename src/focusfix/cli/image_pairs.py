@@ -214,8 +214,8 @@ def find_partners(
     sources : sequence of Path
         Images.
     place : Path
-        One file for all of them; or a folder, in which each is looked for by its name, and then
-        by its name with another image suffix.
+        One image for all of them; or a folder, in which each is looked for by its name, and then
+        by its name with another image suffix; or a plate, in which fields are looked for.
     role : str
         What is looked for, for messages.
     others : mapping of str to sequence of str
@@ -233,16 +233,22 @@ def find_partners(
     """
     if not place.exists():
         raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
+    from focusfix.io.image import IMAGE_SUFFIXES
+    from focusfix.io.naming import image_stem
+    from focusfix.io.zarr_files import ZARR_SUFFIX, is_zarr
+
+    if is_zarr(place):
+        return _find_fields(sources, place, role)
     if not place.is_dir():
         return [place] * len(sources)
-    from focusfix.io.image import IMAGE_SUFFIXES
-
-    images = sorted(path for path in place.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    suffixes = (*IMAGE_SUFFIXES, ZARR_SUFFIX)
+    images = sorted(path for path in place.iterdir() if path.suffix.lower() in suffixes)
     found, missing = [], []
     for source in sources:
         alike = [
             [path for path in images if path.name == source.name],
             [path for path in images if path.stem == source.stem],
+            [path for path in images if image_stem(path) == image_stem(source)],
         ]
         alike += [
             [path for path in images if name in (path.name, path.stem)]
@@ -259,4 +265,21 @@ def find_partners(
             f"{', '.join(missing[:_LISTED])}{more}.",
             "Give the files of both folders the same names.",
         )
+    return found
+
+
+def _find_fields(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
+    """Find what belongs to each image in an OME-Zarr image, or to each field in a plate."""
+    from focusfix.io.plates import list_fields
+
+    fields = list_fields(place)
+    if fields is None:
+        return [place] * len(sources)
+    found = [place.joinpath(*source.parts[-3:]) for source in sources]
+    for source, field in zip(sources, found, strict=True):
+        if field not in fields:
+            raise InputError(
+                f"The {role} plate {place} has no field for {source}.",
+                "Give a plate with the same wells and fields.",
+            )
     return found

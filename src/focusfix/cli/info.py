@@ -204,6 +204,7 @@ def _describe_metadata(metadata: "ImageMetadata") -> dict[str, Any]:
     size = metadata.pixel_size_um
     return {
         "format": metadata.format,
+        "ngff_version": metadata.ngff_version if metadata.format == "ome-zarr" else None,
         "axes": metadata.axes,
         "shape": list(metadata.shape),
         "dtype": str(metadata.dtype),
@@ -246,7 +247,7 @@ def _facts(record: Record) -> dict[str, object]:
     spacing, interval = record["z_spacing_um"], record["frame_interval_s"]
     bits, names = record["significant_bits"], record["channel_names"]
     return {
-        "format": record["format"],
+        "format": " ".join(filter(None, (record["format"], record["ngff_version"]))),
         "axes": record["axes"],
         "shape": " x ".join(str(length) for length in record["shape"]),
         "pixel type": f"{record['dtype']}, {bits} bits used" if bits else record["dtype"],

@@ -42,6 +42,13 @@ class OutputType(StrEnum):
     FLOAT32 = "float32"
 
 
+class ZarrVersion(StrEnum):
+    """Version of OME-Zarr that is written."""
+
+    V04 = "0.4"
+    V05 = "0.5"
+
+
 class Normalization(StrEnum):
     """Which intensities become 0 and 1 before the network sees them."""
 
@@ -186,13 +193,6 @@ class BatchOptions:
     no_sidecar: Annotated[
         bool, typer.Option("--no-sidecar", help="Do not write OUT.focusfix.json.")
     ] = False
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ImageOptions:
-    """How the images are read, scaled and written."""
-
-    axes: Annotated[
     num_parts: Annotated[
         int | None,
         typer.Option(
@@ -239,6 +239,13 @@ class ImageOptions:
                 f"Give --part-id a number from 0 to {self.num_parts - 1}.",
             )
         return self.part_id, self.num_parts
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ImageOptions:
+    """How the images are read, scaled and written."""
+
+    axes: Annotated[
         str | None,
         typer.Option(
             metavar="LETTERS",
@@ -259,6 +266,10 @@ class ImageOptions:
             metavar="input|uint16|float32", help="Pixel type of the output; grey values are kept."
         ),
     ] = OutputType.INPUT
+    zarr_version: Annotated[
+        ZarrVersion,
+        typer.Option(metavar="0.4|0.5", help="Version of OME-Zarr of outputs that end with .zarr."),
+    ] = ZarrVersion.V04
     pixel_size_um: Annotated[
         float | None,
         typer.Option(metavar="UM", help="Pixel size in the sample, instead of the file's."),

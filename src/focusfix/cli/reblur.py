@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from focusfix.cli.image_pairs import match_planes
 from focusfix.cli.misfits import blur_misfit
 from focusfix.cli.model_choice import Choice, ModelShelf
 from focusfix.cli.restoration import Part, middle_slice, planes_of_channels
@@ -183,10 +184,13 @@ def _check_channel(
     from focusfix.operations.trust import check_reblur
     from focusfix.runtime.device import select_device
 
-    scale = survey.scales[_middle_plane(images[0], channel)]
+    plane = _middle_plane(images[0], channel)
+    scale = survey.scales[plane]
+    # Formats differ in the order of planes.
+    planes = (plane, match_planes(*images)[plane])
     before, after = (
-        fit_to_stride(scale.apply(read_middle(each, channel)), reader.footprint.stride_px)
-        for each in images
+        fit_to_stride(scale.apply(_read_middle(each, at)), reader.footprint.stride_px)
+        for each, at in zip(images, planes, strict=True)
     )
     check = check_reblur(before, after, reader, select_device(shelf.options.device))
     return {
@@ -207,8 +211,12 @@ def read_middle(image: "ImageReader", channel: int) -> "np.ndarray":
     ndarray of float64, shape (Y, X)
         Grey values of at most 1024 x 1024 pixels; where not finite, the median of the rest.
     """
+    return _read_middle(image, _middle_plane(image, channel))
+
+
+def _read_middle(image: "ImageReader", plane: int) -> "np.ndarray":
     rows, columns = (middle_slice(size) for size in image.metadata.shape_yx)
-    return grey(image.read_window(_middle_plane(image, channel), rows, columns))
+    return grey(image.read_window(plane, rows, columns))
 
 
 def _middle_plane(image: "ImageReader", channel: int) -> int:

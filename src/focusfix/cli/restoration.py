@@ -110,7 +110,7 @@ def middle_slice(size: int, most_px: int = _WINDOW_PX) -> slice:
 
 
 def output_metadata(metadata: "ImageMetadata", options: ImageOptions) -> "ImageMetadata":
-    """Describe the output: the input, with the pixel type and size that the user asked for.
+    """Describe the output: the input, with pixel type, size and version that the user asked for.
 
     Raises
     ------
@@ -119,6 +119,7 @@ def output_metadata(metadata: "ImageMetadata", options: ImageOptions) -> "ImageM
     """
     import numpy as np
 
+    metadata = replace(metadata, ngff_version=options.zarr_version.value)
     if options.dtype is not OutputType.INPUT:
         metadata = replace(metadata, dtype=np.dtype(options.dtype.value), significant_bits=None)
     size = options.pixel_size_um

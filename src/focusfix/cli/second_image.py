@@ -89,12 +89,12 @@ def pair_files(
     if place is None:
         return {}
     sources = list(dict.fromkeys(job.source for job in jobs))
-    if len(sources) > 1 and place.is_file():
+    found = dict(zip(sources, find_partners(sources, place, role), strict=True))
+    if len(sources) > 1 and place in found.values():
         raise UsageError(
             f"{option} names one file for {len(sources)} inputs.",
             "Give a folder that holds a file of the same name for each.",
         )
-    found = dict(zip(sources, find_partners(sources, place, role), strict=True))
     for job in jobs:
         partner = found[job.source]
         if partner.samefile(job.source):

@@ -10,7 +10,14 @@ from focusfix.errors import OutputError
 
 
 def sidecar_path(output: Path) -> Path:
-    """Name the sidecar of an output: ``out.tif`` has ``out.tif.focusfix.json``."""
+    """Name the sidecar of an output: ``out.tif`` has ``out.tif.focusfix.json``.
+
+    Those of the fields of a plate lie beside the plate, in ``plate.zarr.focusfix/A/1/0.json``.
+    """
+    for folder in output.parents:
+        if folder.suffix == ".zarr" and not output.suffix:
+            beside = folder.with_name(f"{folder.name}.focusfix")
+            return beside / output.parent.relative_to(folder) / f"{output.name}.json"
     return output.with_name(f"{output.name}.focusfix.json")
 
 
@@ -31,6 +38,7 @@ def write_record(path: Path, record: dict[str, Any]) -> None:
     """
     from focusfix.io.atomic import partial_file
 
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema_version": SCHEMA_VERSION, **record}, indent=2)
     with partial_file(path) as partial:
         partial.write_text(text + "\n", encoding="utf-8")
