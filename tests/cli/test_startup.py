@@ -43,6 +43,12 @@ def test_info_loads_no_network(load, stack):
     assert not load("info", str(stack)) & HEAVY
 
 
+def test_a_command_loads_the_modules_of_no_other(load):
+    loaded = load("models", "path")
+    assert "focusfix.cli.models" in loaded
+    assert not loaded & {"focusfix.cli.deblur", "focusfix.cli.train", "focusfix.cli.info"}
+
+
 def test_help_is_quick(program_environment):
     """Processor time, which other work on the machine does not stretch; the best of five."""
     times = []

@@ -1,15 +1,30 @@
-"""The tree of commands. Modules of commands are light: what is heavy they import when they run."""
+"""The tree of commands. A command's module is imported when somebody asks for the command.
+
+Those modules are light, too: what is heavy they import when they run.
+"""
 
 from typing import Annotated
 
 import typer
 
 from focusfix import __version__
-from focusfix.cli import deblur, doctor, info, interpolate, models, score, synthesize_blur, train
-from focusfix.cli.command import format_examples, show_help_without_command
+from focusfix.cli.command import format_examples, make_group, show_help_without_command
+
+COMMANDS = {
+    "deblur": "focusfix.cli.deblur",
+    "synthesize-blur": "focusfix.cli.synthesize_blur",
+    "interpolate": "focusfix.cli.interpolate",
+    "train": "focusfix.cli.train",
+    "score": "focusfix.cli.score",
+    "info": "focusfix.cli.info",
+    "models": "focusfix.cli.models",
+    "doctor": "focusfix.cli.doctor",
+}
+"""Commands in the order of the help, and the module whose ``register`` adds each to an app."""
 
 app = typer.Typer(
     name="focusfix",
+    cls=make_group(COMMANDS),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     epilog=format_examples(
@@ -36,13 +51,3 @@ def describe(
         typer.echo(f"focusfix {__version__}")
         raise typer.Exit
     show_help_without_command(context)
-
-
-deblur.register(app)
-synthesize_blur.register(app)
-interpolate.register(app)
-train.register(app)
-score.register(app)
-info.register(app)
-models.register(app)
-doctor.register(app)

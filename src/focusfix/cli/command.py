@@ -1,11 +1,15 @@
 """How a command is made: a record of options, examples, and a function that gets both streams."""
 
 import inspect
-from collections.abc import Callable
+from collections import UserDict
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from importlib import import_module
 from typing import Any, TypeVar, get_type_hints
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from focusfix.cli.console import Console
 from focusfix.cli.options import ConfigOptions, ConsoleOptions
@@ -57,6 +61,40 @@ def add_command(
     vars(callback)["__signature__"] = inspect.Signature(parameters)
     callback.__annotations__ = {each.name: each.annotation for each in parameters}
     app.command(name, help=run.__doc__, epilog=format_examples(examples))(callback)
+
+
+def make_group(modules: Mapping[str, str]) -> type[TyperGroup]:
+    """Make a group of commands each of which is imported when it is first asked for.
+
+    Parameters
+    ----------
+    modules : mapping of str to str
+        What the user types, in the order of the help, and the module whose function ``register``
+        adds the command to an app.
+
+    Returns
+    -------
+    type
+        For ``typer.Typer(cls=...)``.
+    """
+
+    class Group(TyperGroup):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.commands = _CommandTable(modules)
+
+    return Group
+
+
+class _CommandTable(UserDict[str, Any]):
+    """Commands by name: a command once it was asked for, the name of its module before."""
+
+    def __getitem__(self, name: str) -> Any:
+        if isinstance(self.data[name], str):
+            alone = typer.Typer(rich_markup_mode=None)
+            import_module(self.data[name]).register(alone)
+            self.data[name] = get_group(alone).commands[name]
+        return self.data[name]
 
 
 def format_examples(examples: Examples) -> str:
