@@ -9,6 +9,7 @@ import typer
 
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
+from focusfix.cli.errands import Notebook
 from focusfix.cli.simulation_options import known_microscope
 from focusfix.cli.tables import format_facts
 from focusfix.cli.train_options import TrainOptions, wanted_settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from focusfix.training.run_folder import RunFolder
     from focusfix.training.settings import DataPlace, RunSettings
     from focusfix.training.standing import RunResult
+    from focusfix.training.team import Team
 
 _EXAMPLES = (
     ("what would be learned from a folder of z-stacks", "focusfix train zstacks/ --dry-run"),
@@ -57,8 +59,26 @@ def run(options: TrainOptions, console: Console) -> None:
     and goes on exactly with --resume. Prints the path of the best checkpoint.
     """
     _check_combination(options)
-    from focusfix.runtime.device import select_device
-    from focusfix.training.plan import plan_run, training_precision
+    from focusfix.training.team import join_team
+
+    with join_team(options.device) as (team, device):
+        if not team.is_first:
+            console = Notebook()  # which nobody reads: errors are told, the rest the first says
+        if device.note:
+            console.note(f"training on {device.name}: {device.note}")
+        if team.size > 1:
+            console.note(f"{team.size} processes learn together")
+        with team.speak_once():
+            folder, plan = _plan(options, team, device, console)
+        with closing(plan.data):
+            _run_plan(options, plan, folder, (team, device), console)
+
+
+def _plan(
+    options: TrainOptions, team: "Team", device: "Device", console: Console
+) -> "tuple[RunFolder | None, Plan]":
+    """Look at folder and data, before anything is written."""
+    from focusfix.training.plan import plan_run
     from focusfix.training.run_folder import RunFolder
 
     wanted = wanted_settings(options)
@@ -67,9 +87,6 @@ def run(options: TrainOptions, console: Console) -> None:
     stored = folder.read_settings() if folder and options.resume else None
     if folder and not (options.resume or options.dry_run):
         folder.check_new(overwrite=options.overwrite)
-    device = select_device(options.device)
-    if device.note:
-        console.note(f"training on {device.name}: {device.note}")
     with console.progress("looking at the data") as advance:
         plan = plan_run(
             _data_place(options, stored),
@@ -81,21 +98,37 @@ def run(options: TrainOptions, console: Console) -> None:
             preset=str(options.preset) if options.preset else None,
             stored=stored,
             cache_bytes=options.cache_mb * _BYTES_PER_MB,
+            processes=team.size,
             on_progress=advance,
         )
-    with closing(plan.data):
-        _tell_plan(plan, console)
-        if stored is None or (folder is not None and not folder.state.exists()):
-            _tell_start(plan, console)
-        if plan.settings.precision == "bf16" and training_precision(device) != "bf16":
-            console.warning(
-                f"{device.name} has no instructions for bf16: training is slower with it than "
-                "with --precision fp32, and less exact"
-            )
-        if options.dry_run:
+    return folder, plan
+
+
+def _run_plan(
+    options: TrainOptions,
+    plan: "Plan",
+    folder: "RunFolder | None",
+    place: "tuple[Team, Device]",
+    console: Console,
+) -> None:
+    """Say what was understood; then train, unless that was all that is wanted."""
+    from focusfix.training.plan import training_precision
+
+    team, device = place
+    _tell_plan(plan, console)
+    if not options.resume or (folder is not None and not folder.state.exists()):
+        _tell_start(plan, console)
+    if plan.settings.precision == "bf16" and training_precision(device) != "bf16":
+        console.warning(
+            f"{device.name} has no instructions for bf16: training is slower with it than "
+            "with --precision fp32, and less exact"
+        )
+    if options.dry_run:
+        if team.is_first:
             _print_plan(plan, options, console)
-        elif folder is not None:
-            result = _train(plan, folder, device, console, resume=options.resume)
+    elif folder is not None:
+        result = _train(plan, folder, place, console, resume=options.resume)
+        if team.is_first:
             _print_result(result, folder, options, console)
 
 
@@ -194,18 +227,25 @@ def _show(value: Any) -> object:
 
 
 def _train(
-    plan: "Plan", folder: "RunFolder", device: "Device", console: Console, *, resume: bool
+    plan: "Plan",
+    folder: "RunFolder",
+    place: "tuple[Team, Device]",
+    console: Console,
+    *,
+    resume: bool,
 ) -> "RunResult":
     from focusfix.training.run import Run
 
+    team, device = place
     table = plan.data.split_table
-    if resume:
-        folder.check_split(table)
-    else:
-        folder.start(plan.settings, table)
+    with team.speak_once():
+        if resume:
+            folder.check_split(table)
+        elif team.is_first:
+            folder.start(plan.settings, table)
     if plan.settings.simulation is not None:
         console.note("computing the optics of the simulated microscopes, which takes a while")
-    run = Run(plan.data, plan.settings, folder, device)
+    run = Run(plan.data, plan.settings, folder, device, team)
     if resume:
         run.resume()
         console.note(f"{folder.path}: going on after step {run.trainer.step}")

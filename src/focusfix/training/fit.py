@@ -27,6 +27,7 @@ from focusfix.training.state import (
     without_prefix,
     write_state,
 )
+from focusfix.training.team import ALONE, Team
 
 __all__ = [
     "STATE_NAME",
@@ -92,6 +93,8 @@ class Trainer:
     adversary : Adversary, optional
         Takes a step of its own after each step of the network. Its parameters take no gradients
         while those of the network do.
+    team : Team
+        Processes that take every step together, each with batches of its own.
 
     Attributes
     ----------
@@ -105,7 +108,9 @@ class Trainer:
         objective: Objective,
         settings: FitSettings,
         adversary: Adversary | None = None,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
         self.network = network
         self.objective = objective
         self.settings = settings
@@ -127,12 +132,13 @@ class Trainer:
         Parameters
         ----------
         *batches : NamedTuple of Tensor
-            On the device of the network; the gradient is the mean of those of all batches.
+            On the device of the network; the gradient is the mean of those of all batches of all
+            processes.
 
         Returns
         -------
         float
-            The loss, a mean over the batches.
+            The loss, a mean over these batches.
 
         Raises
         ------
@@ -145,7 +151,9 @@ class Trainer:
         if self.adversary is not None:
             self.adversary.network.train().requires_grad_(requires_grad=False)
         self.optimizer.zero_grad(set_to_none=True)
-        terms = self._descend(batches, lambda batch: self.objective(self.network, batch))
+        terms = self._descend(
+            self.network, batches, lambda batch: self.objective(self.network, batch)
+        )
         if self.settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimizer.step()
@@ -158,21 +166,26 @@ class Trainer:
         return loss
 
     def _descend(
-        self, batches: Samples, objective: Callable[[Any], Tensor | Mapping[str, Tensor]]
+        self,
+        network: nn.Module,
+        batches: Samples,
+        objective: Callable[[Any], Tensor | Mapping[str, Tensor]],
     ) -> dict[str, float]:
-        """Add up gradients, and return the mean of every term."""
+        """Average the gradients of a network, and return the mean of every term."""
         means: dict[str, float] = {}
         for batch in batches:
             found = objective(batch)
             terms = {"loss": found} if isinstance(found, Tensor) else found
             for name, value in terms.items():
                 means[name] = means.get(name, 0.0) + float(value.detach()) / len(batches)
-            if not math.isfinite(means["loss"]):
-                raise InputError(
-                    f"The loss became {means['loss']} at step {self.step + 1}.",
-                    "Start again with a lower --learning-rate, and look for stray extreme pixels.",
-                )
             (terms["loss"] / len(batches)).backward()  # type: ignore[no-untyped-call]
+        means = self.team.mean(means)
+        if not math.isfinite(means["loss"]):
+            raise InputError(
+                f"The loss became {means['loss']} at step {self.step + 1}.",
+                "Start again with a lower --learning-rate, and look for stray extreme pixels.",
+            )
+        self.team.average_gradients(network.parameters())
         return means
 
     def _teach_adversary(
@@ -184,7 +197,9 @@ class Trainer:
         adversary.network.requires_grad_(requires_grad=True)
         self.adversary_optimizer.zero_grad(set_to_none=True)
         terms = self._descend(
-            batches, lambda batch: adversary.losses(self.network, batch, self.step)
+            adversary.network,
+            batches,
+            lambda batch: adversary.losses(self.network, batch, self.step),
         )
         self.adversary_optimizer.step()
         return {"adversary_loss": terms.pop("loss"), **terms}

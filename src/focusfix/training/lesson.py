@@ -91,6 +91,8 @@ class LessonContext:
         Device and number format.
     options : mapping of str to JSON value
         Settings of the lesson that the user gave.
+    samples_at_once : int
+        Samples of a batch, in all processes of the run together; 0 for whatever is asked for.
     """
 
     objective: str
@@ -102,6 +104,7 @@ class LessonContext:
     learning_rate: float = 1e-3
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
     options: Mapping[str, Any] = field(default_factory=dict)
+    samples_at_once: int = 0
 
 
 def move(batch: BatchT, device: str) -> BatchT:

@@ -135,6 +135,37 @@ class RunLog:
         self._file.close()
 
 
+class UnwrittenLog(RunLog):
+    """The log of a process that leaves writing to another one.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file of the other one, which is read.
+    step : int
+        Rows of later steps are left out.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self.path = path
+        self.rows = [row for row in read_log(path) if row.step <= step]
+
+    def append(self, row: LogRow) -> None:
+        """Keep one step in memory."""
+        self.rows.append(row)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+
 def _read_columns(path: Path) -> tuple[str, ...]:
     if not path.exists():
         return COLUMNS

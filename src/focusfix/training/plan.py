@@ -71,6 +71,7 @@ class Plan:
             **{f"lesson_{name}": value for name, value in settings.lesson.items()},
             "batch_size": settings.batch_size,
             "accumulate": settings.accumulate,
+            "processes": settings.processes,
             "steps": settings.steps,
             "epochs": round(settings.steps / settings.steps_per_epoch, 2),
             "learning_rate": settings.learning_rate,
@@ -91,6 +92,7 @@ def plan_run(
     preset: str | None = None,
     stored: RunSettings | None = None,
     cache_bytes: int = 0,
+    processes: int = 1,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> Plan:
     """Complete the settings of a run and look at its data.
@@ -116,6 +118,8 @@ def plan_run(
         Settings of a run to go on with; ``wanted`` must agree with them.
     cache_bytes : int
         Most memory for planes.
+    processes : int
+        Processes that will learn together.
     on_progress : callable
         Gets the share of the data that was looked at.
 
@@ -141,8 +145,10 @@ def plan_run(
     if stored is None:
         precision = training_precision(device)
         draft = draft_settings(place, wanted, precision, simulate=simulate, known=known)
+        draft = draft.model_copy(update={"processes": processes})
     else:
         check_unchanged(stored, wanted)
+        _check_processes(stored, processes)
         draft = stored.model_copy(update={"data": place})
     network = build_network(draft.model, draft.hyperparameters)
     _check_network(network, draft)
@@ -161,6 +167,16 @@ def plan_run(
     sizes = [(each.numel(), each.requires_grad) for each in network.parameters()]
     n_trained = sum(size for size, is_trained in sizes if is_trained)
     return Plan(data, draft, sum(size for size, _ in sizes), n_trained, samples)
+
+
+def _check_processes(stored: RunSettings, processes: int) -> None:
+    if stored.processes != processes:
+        raise UsageError(
+            f"The run was started with {stored.processes} processes, not {processes}; resumed "
+            "with another number it would not be the same run.",
+            f"Go on with torchrun --nproc-per-node {stored.processes} -m focusfix train, or on so "
+            "many computers as before.",
+        )
 
 
 def _with_default_start(

@@ -20,12 +20,14 @@ from focusfix.training.fit import Samples, Trainer, count_loaders, learning_rate
 from focusfix.training.interruption import Interruption
 from focusfix.training.lesson import Lesson, move
 from focusfix.training.lessons.table import make_lesson
-from focusfix.training.log import LogRow, RunLog
+from focusfix.training.log import LogRow, RunLog, UnwrittenLog
 from focusfix.training.progress import ProgressView, Status
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
+from focusfix.training.shared_norm import share_batch_norm
 from focusfix.training.standing import RunResult, Standing
 from focusfix.training.start import read_start_again
+from focusfix.training.team import ALONE, Team
 from focusfix.training.validation import Validation, ValidationScore, preview_rows
 
 _PREVIEW_CROPS = 4
@@ -62,6 +64,8 @@ class Run:
         Started with the same settings.
     device : Device
         Where to compute.
+    team : Team
+        Processes that learn together; the first one writes the folder.
 
     Raises
     ------
@@ -70,8 +74,14 @@ class Run:
     """
 
     def __init__(
-        self, data: TrainingData, settings: RunSettings, folder: RunFolder, device: Device
+        self,
+        data: TrainingData,
+        settings: RunSettings,
+        folder: RunFolder,
+        device: Device,
+        team: Team = ALONE,
     ) -> None:
+        self.team = team
         self.data = data
         self.settings = settings
         self.folder = folder
@@ -80,9 +90,13 @@ class Run:
         adversary = self.lesson.adversary
         if adversary is not None:
             adversary.network.to(self.device)
-        self.trainer = Trainer(self._first_network(), self._terms, settings.fit, adversary)
+        network = self._first_network()
+        if team.size > 1:
+            for each in (network, *([] if adversary is None else [adversary.network])):
+                share_batch_norm(each)
+        self.trainer = Trainer(network, self._terms, settings.fit, adversary, team)
         self.averaged = self._network()
-        held_out = data.validation
+        held_out = data.validation if team.is_first else None
         self.validation = (
             Validation(self.lesson, held_out, settings.validation_crops) if held_out else None
         )
@@ -142,23 +156,32 @@ class Run:
         OutputError
             If the folder cannot be written.
         """
-        source = partial(_batches_of_step, self._make_batch, self.settings)
+        source = partial(_batches_of_step, self._make_batch, self.settings, self.team)
         first = self.trainer.step
         last = first if self._is_over() else self.settings.steps
         workers = count_loaders()
         batches = prefetch(source, first, last, ahead=2 + workers, workers=workers)
-        with RunLog(self.folder.log, first) as log, Interruption() as interruption:
+        make_log = RunLog if self.team.is_first else UnwrittenLog
+        with make_log(self.folder.log, first) as log, Interruption() as interruption:
             self.watch.recall(log.rows)
             with view:
                 for each in batches:
                     self._take_step(each, log, view)
-                    if interruption.requested is not None or self._is_over():
+                    if self._is_asked_to_stop(interruption):
                         break
                 batches.close()
             if self.trainer.step != self._saved_step:
                 self._save(log)
+            self.team.largest(0)  # the others wait until the first has saved
             interruption.act()
             return self._result(log)
+
+    def _is_asked_to_stop(self, interruption: Interruption) -> bool:
+        """Let all processes stop after the same step, whichever of them was asked to."""
+        asked, over = self.team.largest(interruption.requested or 0, int(self._is_over()))
+        if asked:
+            interruption.requested = asked
+        return bool(asked or over)
 
     def _is_over(self) -> bool:
         patience = self.settings.patience
@@ -186,7 +209,7 @@ class Run:
         log.append(row)
         if due:
             self._save(log)
-        crops = sum(len(batch[0]) for batch in batches)
+        crops = self.team.size * sum(len(batch[0]) for batch in batches)
         status = self._status(row, crops, validated=score is not None)
         view.show(replace(status, warnings=self.watch.look(log.rows)))
 
@@ -227,6 +250,9 @@ class Run:
 
     def _save(self, log: RunLog) -> None:
         """Write log, checkpoints and curve, and the state last: it is never ahead of them."""
+        self._saved_step = self.trainer.step
+        if not self.team.is_first:
+            return
         log.flush()
         network = self.trainer.network
         assert isinstance(network, Restorer)
@@ -242,7 +268,6 @@ class Run:
             save_checkpoint(self.folder.best, self._finished(), header)
         _draw_curve(self.folder, log)
         self.trainer.save_state(self.folder.state, self.standing.notes)
-        self._saved_step = self.trainer.step
 
     def _result(self, log: RunLog) -> RunResult:
         best_step = self.standing.best_step or self.trainer.step
@@ -253,10 +278,12 @@ class Run:
 
 
 def _batches_of_step(
-    make: Callable[[int, int], Samples], settings: RunSettings, step: int
+    make: Callable[[int, int], Samples], settings: RunSettings, team: Team, step: int
 ) -> tuple[Samples, ...]:
+    """Make the batches of one process: its share of each batch of all of them."""
     size, first = settings.batch_size, step * settings.samples_per_step
-    return tuple(make(first + k * size, size) for k in range(settings.accumulate))
+    firsts = [first + k * settings.samples_at_once for k in range(settings.accumulate)]
+    return tuple(make(team.share(each, size), size) for each in firsts)
 
 
 def _draw_curve(folder: RunFolder, log: RunLog) -> None:

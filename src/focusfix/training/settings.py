@@ -97,9 +97,11 @@ class RunSettings(FrozenModel):
     steps, learning_rate
         Length and pace of the learning; the rate is that of Adam after the warm-up.
     batch_size : int
-        Samples that go through the network at once.
+        Samples that go through the network of one process at once.
     accumulate : int
         Batches whose gradients make one step.
+    processes : int
+        Processes that learn together, each from batches of its own.
     schedule : {"smooth", "constant", "stepped", "half-linear"}
         "smooth" warms the learning rate up and lets it fall, shortens long gradients and keeps
         averaged weights; "constant" does nothing of this; "stepped" neither, but the rate falls by
@@ -150,6 +152,7 @@ class RunSettings(FrozenModel):
     steps: int = Field(ge=1)
     batch_size: int = Field(default=8, ge=1)
     accumulate: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1)
     schedule: Schedule = "smooth"
     betas: tuple[float, float] = (0.9, 0.999)
     steps_per_epoch: float = Field(default=1.0, gt=0)
@@ -178,8 +181,13 @@ class RunSettings(FrozenModel):
 
     @property
     def samples_per_step(self) -> int:
-        """Samples that one step learns from."""
-        return self.batch_size * self.accumulate
+        """Samples that one step learns from, in all processes."""
+        return self.samples_at_once * self.accumulate
+
+    @property
+    def samples_at_once(self) -> int:
+        """Samples that go through the network at once, in all processes."""
+        return self.batch_size * self.processes
 
     @property
     def fit(self) -> FitSettings:

@@ -91,6 +91,8 @@ class RefocusLesson(Lesson[RefocusBatch]):
         The critic C; None without weight.
     arithmetic : Arithmetic
         Device and number format.
+    samples_at_once : int
+        Samples of a batch in all processes together; 0 for those that are asked for.
     """
 
     loss: LossName
@@ -99,6 +101,7 @@ class RefocusLesson(Lesson[RefocusBatch]):
     focus_share: float = 0.0
     critic: Adversary | None = None
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+    samples_at_once: int = 0
 
     signs: ClassVar[tuple[Sign, ...]] = (critic_won("critic_accuracy", "the critic"),)
 
@@ -109,7 +112,7 @@ class RefocusLesson(Lesson[RefocusBatch]):
 
     def batch(self, source: "SampleSource", first: int, count: int) -> RefocusBatch:
         """Draw recorded planes and a wanted one, the latter in focus or at any level."""
-        planes = 1 + first // count % self.most_planes
+        planes = 1 + first // (self.samples_at_once or count) % self.most_planes
         drawn = [
             _draw_focus(source, index, planes)
             if _is_due(index, self.focus_share)
@@ -182,6 +185,7 @@ def build_refocus_lesson(context: LessonContext) -> RefocusLesson:
         options.focus_share,
         critic,
         context.arithmetic,
+        context.samples_at_once,
     )
 
 

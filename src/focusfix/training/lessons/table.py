@@ -228,6 +228,7 @@ def make_lesson(settings: RunSettings, device_kind: str) -> Lesson[Any]:
         learning_rate=settings.learning_rate,
         arithmetic=Arithmetic(device_kind, settings.precision),
         options=settings.lesson,
+        samples_at_once=settings.samples_at_once,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
