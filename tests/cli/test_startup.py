@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "jinja2", "openvino", "click"}
+HEAVY = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "jinja2", "openvino", "zarr"}
+HEAVY |= {"click"}
 SCRIPT = (
     "import sys; from focusfix.__main__ import main; code = main(sys.argv[1:]);"
     "print(*sys.modules, file=sys.stderr); sys.exit(code)"

@@ -88,6 +88,8 @@ def pair_files(
     """
     if place is None:
         return {}
+    from focusfix.io.zarr_files import would_replace
+
     sources = list(dict.fromkeys(job.source for job in jobs))
     found = dict(zip(sources, find_partners(sources, place, role), strict=True))
     if len(sources) > 1 and place in found.values():
@@ -102,7 +104,7 @@ def pair_files(
                 f"{job.source} and the {role} image are the same file.",
                 "Give two recordings of one field with different blur.",
             )
-        if job.target.exists() and partner.samefile(job.target):
+        if would_replace(job.target, partner):
             raise OutputError(
                 f"The output {job.target} is the {role} image.",
                 "Give another folder or name: inputs are never replaced.",

@@ -268,6 +268,22 @@ def _check_inputs_kept(jobs: Sequence[Job]) -> None:
                 f"The output {job.target} is the input {source}.",
                 "Give another folder or name: inputs are never replaced.",
             )
+    _check_inputs_outside(jobs)
+
+
+def _check_inputs_outside(jobs: Sequence[Job]) -> None:
+    """Refuse outputs that are folders which an input lies in."""
+    folders = [job.target for job in jobs if names_zarr(job.target) and job.target.is_dir()]
+    if not folders:
+        return
+    above = {parent: job.source for job in jobs for parent in job.source.resolve().parents}
+    for folder in folders:
+        source = above.get(folder.resolve())
+        if source is not None:
+            raise OutputError(
+                f"The output {folder} holds the input {source}.",
+                "Give another folder or name: inputs are never replaced.",
+            )
 
 
 def _check_targets(jobs: Sequence[Job], *, overwrite: bool, create: bool) -> None:

@@ -251,7 +251,8 @@ def _channel(metadata: ImageMetadata, index: int, count: int) -> dict[str, Any]:
 
 def _ome_colour(metadata: ImageMetadata, index: int, count: int) -> str | None:
     """Turn the colour of an OME-XML channel, a signed RGBA number, into six hex digits."""
-    channels = metadata.extras.get("channels") or ()
+    described = metadata.format in ("ome", "ome-zarr")
+    channels = metadata.extras.get("channels", ()) if described else ()
     if len(channels) != count or "Color" not in channels[index]:
         return None
     try:

@@ -73,7 +73,9 @@ def name_fields(plate: Path, fields: Iterable[Path], target: Path) -> list[Path]
             f"{plate} is a plate of many images, which do not fit into {target}.",
             "Give an output name that ends with .zarr, such as -o out.zarr or 'out/{stem}.zarr'.",
         )
-    if target.is_file() or (is_zarr(target) and _plate_of(read_node(target)) is None):
+    node = read_node(target) if is_zarr(target) else None
+    is_image = node is not None and (node.is_array or "multiscales" in node.ome)
+    if target.is_file() or is_image:
         raise OutputError(
             f"{target} exists already and is no plate.", "Give another name for the output."
         )
@@ -172,9 +174,10 @@ def _plate_of(node: ZarrNode) -> Mapping[str, Any] | None:
 
 def _well_paths(path: Path, plate: Mapping[str, Any]) -> list[str]:
     wells = plate.get("wells")
-    paths = [well.get("path") if isinstance(well, dict) else None for well in wells or ()]
+    listed = wells if isinstance(wells, list) else [None]
+    paths = [well.get("path") if isinstance(well, dict) else None for well in listed]
     found = [well for well in paths if isinstance(well, str) and well.count("/") == 1]
-    if not isinstance(wells, list) or len(found) != len(paths):
+    if len(found) != len(paths):
         raise InputError(
             f"{path} has broken OME-Zarr metadata: its wells are not listed as ROW/COLUMN.",
             "Write the plate again with the program that made it.",

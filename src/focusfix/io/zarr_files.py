@@ -60,6 +60,14 @@ def names_zarr(path: str | os.PathLike[str]) -> bool:
     return not name.suffix and any(p.suffix.lower() == ZARR_SUFFIX for p in name.parents)
 
 
+def would_replace(target: Path, source: Path) -> bool:
+    """Return whether an input is lost when an output is written: it is the same, or lies in it."""
+    if not target.exists() or not source.exists():
+        return False
+    within = target.is_dir() and target.resolve() in source.resolve().parents
+    return within or target.samefile(source)
+
+
 def check_no_address(path: str | os.PathLike[str]) -> None:
     """Refuse what is an address on the network and no path.
 

@@ -287,9 +287,9 @@ def _doubled(block: Block) -> Block:
 
 def _losses(metadata: ImageMetadata) -> tuple[str, ...]:
     """Say what is known of the image and has no place in OME-Zarr."""
-    lost = sorted(
-        {key for each in metadata.extras.get("channels") or () for key in each} - {"Color"}
-    )
-    if metadata.format != "ome" or not lost:
+    if metadata.format != "ome":
+        return ()
+    lost = sorted({key for each in metadata.extras.get("channels", ()) for key in each} - {"Color"})
+    if not lost:
         return ()
     return (f"OME-Zarr does not hold {', '.join(lost)} of the channels",)
