@@ -23,6 +23,7 @@ and 0 give back the images themselves. Extrapolation would amplify residuals and
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -102,7 +103,7 @@ class LatentLine(LatentLineModel):
             "content_share": content_share,
         }
 
-    @property
+    @cached_property
     def footprint(self) -> Footprint:
         """Reach and stride, traced layer by layer; for codes that were moved as well."""
         stride = self.content.footprint.stride_px

@@ -19,6 +19,7 @@ The idea of feeding Wiener-deconvolved images to a U-Net is known from computati
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import torch
@@ -97,7 +98,7 @@ class WienerUNet(Restorer):
         self.filters.requires_grad_(requires_grad=False)
         self.finish = _Finish(widths, blocks, hidden, self.filters.hop_px)
 
-    @property
+    @cached_property
     def footprint(self) -> Footprint:
         """Reach and stride, traced layer by layer."""
         stride = self.filters.hop_px
