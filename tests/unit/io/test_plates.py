@@ -67,8 +67,9 @@ def test_outputs_lie_as_the_inputs_do(plate, tmp_path):
     assert name_fields(plate, fields, target)[1] == target / "A" / "1" / "1"
     with pytest.raises(UsageError, match="do not fit into"):
         name_fields(plate, fields, tmp_path / "out.tif")
+    write_group(target, 2, {"multiscales": [{}]})
     with pytest.raises(OutputError, match="no plate"):
-        name_fields(plate, fields, plate / "A" / "1" / "0.zarr".removesuffix(".zarr") / "x.zarr")
+        name_fields(plate, fields, target)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
