@@ -245,7 +245,6 @@ def test_a_refocuser_goes_the_distance(run_cli, image, tmp_path):
     assert not np.array_equal(*map(tifffile.imread, outputs))
     for arguments, message in (
         ((), "must be told how far to refocus"),
-        (("--dz-um", "auto"), "must be told how far to refocus"),
         (("--dz-um", "6"), "meant for up to 5 um either way, not for 6 um"),
         (("--dz-um", "2", "--iterations", "3"), "--iterations is for the models richardson-lucy"),
     ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from focusfix.cli.lens import OpticalOptions, out_of_range
+from focusfix.cli.lens import out_of_range
 from focusfix.cli.options import (
     BatchOptions,
     ComputeOptions,
@@ -15,6 +15,7 @@ from focusfix.cli.options import (
     ConsoleOptions,
     JsonOption,
 )
+from focusfix.cli.refocus_options import RefocusOptions
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class BlurOptions(
     ConfigOptions,
     JsonOption,
     ComputeOptions,
-    OpticalOptions,
+    RefocusOptions,
     BatchOptions,
 ):
     """Options of ``focusfix synthesize-blur``."""
@@ -58,8 +59,8 @@ class BlurOptions(
         list[float] | None,
         typer.Option(
             metavar="UM",
-            help="Instead of --alpha, for optics: distance from focus, either sign. Repeat for a "
-            "series.",
+            help="Instead of --alpha, for optics and refocusers: distance from focus, either "
+            "sign. Repeat for a series.",
         ),
     ] = None
     model: Annotated[

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from focusfix.cli.alphas import parse_alphas
 from focusfix.cli.blur_options import OPTICS, BlurOptions
 from focusfix.cli.model_choice import find_model
-from focusfix.cli.two_way import check_two_way, is_two_way
+from focusfix.cli.refocus_blurring import check_refocused_blur, is_refocuser
+from focusfix.cli.refocus_options import check_refocus_options
+from focusfix.cli.two_way import TWO_WAY, check_two_way, is_two_way
 from focusfix.errors import UsageError
 
 LATENT_LINE = "latent-line"
@@ -60,7 +62,13 @@ def plan_blur(options: BlurOptions) -> BlurPlan:
     """
     if is_two_way(options.model):
         check_two_way(options, options.model)
+        check_refocus_options(options, TWO_WAY, options.model)
         return BlurPlan(options.model)
+    if options.model is not None and is_refocuser(options.model):
+        check_refocused_blur(options, options.model)
+        distances = check_distances(options.dz_um or [])
+        return BlurPlan(options.model, distances_um=tuple(distances))
+    check_refocus_options(options, "", options.model or OPTICS)
     given_alpha = bool(options.alpha) or options.alphas is not None
     if not given_alpha and not options.dz_um:
         raise UsageError(
@@ -84,7 +92,7 @@ def _check_means(options: BlurOptions, model: str, given_alpha: bool) -> None:
         )
     if options.dz_um and model != OPTICS:
         raise UsageError(
-            f"--dz-um is for optics, not for the model {model}.",
+            f"--dz-um is for optics and refocusers, not for the model {model}.",
             "Leave --model out, or give --alpha instead.",
         )
     if options.blurrier is None:

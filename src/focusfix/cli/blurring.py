@@ -18,6 +18,8 @@ from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
 from focusfix.cli.line_steps import StepOptions, Steps
 from focusfix.cli.model_choice import ModelShelf, choose_models, find_model
 from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.refocus_blurring import refocus_away
+from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -181,6 +183,9 @@ class Blurring:
         [choice] = choices
         if choice.family == TWO_WAY:
             return blur_back(self.shelf, self.options, reader, choice, self.sizes)
+        if choice.family == REFOCUSER:
+            dz_um = job.dz_um or 0.0
+            return refocus_away(self.shelf, self.options, reader, choice, self.sizes, dz_um)
         defocus = Defocus("--max-defocus-um", self.options.max_defocus_um, 1.0)
         end = choose_end(self.options, reader, choice.header, second, defocus, self.console)
         survey = fit_scales(

@@ -28,10 +28,12 @@ class ClassicalOptions:
     dz_um: Annotated[
         str | None,
         typer.Option(
-            metavar="UM|auto",
+            metavar="UM|auto|FILE",
             help="For wiener and richardson-lucy: distance from focus; its sign does not matter. "
             "auto takes the one whose blur explains the power spectrum of each plane best. For "
-            "refocusers: distance to the wanted plane, positive towards higher z-levels.",
+            "refocusers: distance to the wanted plane, positive towards higher z-levels, or away "
+            "from focus where the weights count so; auto tries distances and keeps the sharpest "
+            "result that explains the image; FILE is an image of distances, one for each pixel.",
         ),
     ] = None
     iterations: Annotated[

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from focusfix.cli.classical_options import ClassicalOptions
-from focusfix.cli.lens import OpticalOptions
 from focusfix.cli.options import (
     BatchOptions,
     ComputeOptions,
@@ -16,6 +15,7 @@ from focusfix.cli.options import (
     JsonOption,
     Normalization,
 )
+from focusfix.cli.refocus_options import StackOptions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -130,7 +130,7 @@ class DeblurOptions(
     ComputeOptions,
     ClassicalOptions,
     LineOptions,
-    OpticalOptions,
+    StackOptions,
     ModelOptions,
     BatchOptions,
 ):

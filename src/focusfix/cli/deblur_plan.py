@@ -6,7 +6,7 @@ from focusfix.cli.classical_options import check_classical_options
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.model_choice import AUTO, family_of, find_model
-from focusfix.cli.refocusing import read_distance
+from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options, read_wanted
 from focusfix.errors import UsageError
 
 LATENT_LINE = "latent-line"
@@ -51,9 +51,10 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
     else:
         _, header = find_model(model)
         family = family_of(header)
-    if family == "refocuser":
-        read_distance(options, model)
-    check_classical_options(options, family if family == "refocuser" else model)
+    if family == REFOCUSER:
+        read_wanted(options.dz_um, model)
+    check_refocus_options(options, family, model)
+    check_classical_options(options, family if family == REFOCUSER else model)
     _check_options(given, family, model)
     if options.blurrier is not None and options.self_blur_um is not None:
         raise UsageError(

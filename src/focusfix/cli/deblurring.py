@@ -32,7 +32,9 @@ from focusfix.cli.model_choice import (
 )
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
-from focusfix.cli.refocusing import bind_distance
+from focusfix.cli.refocus_deblurring import refocus_parts
+from focusfix.cli.refocus_options import REFOCUSER
+from focusfix.cli.refocusing import Refocusing
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -127,8 +129,6 @@ class Deblurring:
         self.maps.update(plan_maps(self.options, jobs))
         return jobs
 
-    def process(self, job: AlphaJob) -> Record:
-        """Deblur one file.
     def fixed_files(self) -> tuple[str, ...]:
         """Name the weights that may be needed, and the reference in focus."""
         reference = self.options.in_focus_reference
@@ -146,6 +146,8 @@ class Deblurring:
         if files.trust_map is not None:
             self.maps[job.source] = files.trust_map
 
+    def process(self, job: AlphaJob) -> Record:
+        """Deblur one file.
 
         Returns
         -------
@@ -205,6 +207,10 @@ class Deblurring:
         surveys = [self._survey(reader, choice, second) for choice in choices]
         found = list(zip(choices, surveys, strict=True))
         tell_findings(reader, found, self.console)
+        if choices[0].family == REFOCUSER:
+            sizes = StepOptions(self.tile_px, self.halo_px, self.batch_size)
+            refocusing = Refocusing(self.shelf, self.options, choices[0], reader, surveys[0], sizes)
+            return refocus_parts(stack, refocusing, self.options.dz_um), surveys[0].n_gaps
         made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
         return made, surveys[0].n_gaps
 
@@ -262,8 +268,6 @@ class Deblurring:
             return bind_line(self.shelf, self.options, reader, choice, survey, second, job.alpha)
         if choice.family == "disentangled":
             return bind_focus_code(self.shelf, self.options, choice)
-        if choice.family == "refocuser":
-            return bind_distance(self.shelf, self.options, choice)
         return self.shelf.bind(choice), {}
 
     def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:
@@ -293,10 +297,6 @@ def deblur_files(options: DeblurOptions, console: Console) -> None:
     ------
     FocusfixError
         As the commands do.
-    Raises
-    ------
-    FocusfixError
-        As the commands do.
     """
     deblurring = plan_deblur(options, console)
     jobs: Sequence[Any] = deblurring.jobs()
@@ -322,6 +322,10 @@ def plan_deblur(
     Deblurring, ClassicalDeblurring or DepthFusing
         By a model with weights, or one of the two kinds without.
 
+    Raises
+    ------
+    FocusfixError
+        As the commands do.
     """
     if options.model in CLASSICAL_MODELS:
         check_trust_options(options)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from focusfix.cli.lens import OpticalOptions
 from focusfix.cli.options import ComputeOptions, ConfigOptions, ConsoleOptions, JsonOption
+from focusfix.cli.refocus_options import StackOptions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -15,11 +15,15 @@ class LadderOptions:
     """The two ends, the steps between them, and the files they go to."""
 
     sharper_image: Annotated[
-        Path, typer.Argument(metavar="SHARPER", help="The sharper image of a field, alpha 1.")
+        Path,
+        typer.Argument(
+            metavar="SHARPER",
+            help="The sharper image of a field, alpha 1; with --dz-um the only one.",
+        ),
     ]
     blurrier_image: Annotated[
-        Path, typer.Argument(metavar="BLURRIER", help="The blurrier one, alpha 0.")
-    ]
+        Path | None, typer.Argument(metavar="BLURRIER", help="The blurrier one, alpha 0.")
+    ] = None
     output: Annotated[
         str,
         typer.Option(
@@ -44,15 +48,33 @@ class LadderOptions:
         str | None,
         typer.Option(metavar="A:B:STEP", help="Levels from A to B, both included: 0:1:0.1."),
     ] = None
-    model: Annotated[
+    dz_um: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A:B:STEP",
+            help="Instead of levels between two images: a virtual focal stack of one image, by a "
+            "refocuser, at distances from A to B in micrometres: -4:4:0.5. One number makes one "
+            "plane.",
+        ),
+    ] = None
+    z_level: Annotated[
         str,
+        typer.Option(
+            metavar="auto|N",
+            help="With --dz-um, for a z-stack: the z-level that distances count from, counted from "
+            "0; auto takes the sharpest. refocus-multi uses the levels around each plane.",
+        ),
+    ] = "auto"
+    model: Annotated[
+        str | None,
         typer.Option(
             "--model",
             "-m",
             metavar="NAME|PATH",
-            help="Weights: a name that focusfix models list shows, or a .safetensors file.",
+            help="Weights: a name that focusfix models list shows, or a .safetensors file. By "
+            "default latent-line, and refocus with --dz-um.",
         ),
-    ] = "latent-line"
+    ] = None
     seed: Annotated[
         int,
         typer.Option(
@@ -69,6 +91,6 @@ class LadderOptions:
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class InterpolateOptions(
-    ConsoleOptions, ConfigOptions, JsonOption, ComputeOptions, OpticalOptions, LadderOptions
+    ConsoleOptions, ConfigOptions, JsonOption, ComputeOptions, StackOptions, LadderOptions
 ):
     """Options of ``focusfix interpolate``."""

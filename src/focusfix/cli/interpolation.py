@@ -2,18 +2,20 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from focusfix import __version__
-from focusfix.cli.alphas import parse_alphas
+from focusfix.cli.alphas import format_alpha, parse_alphas
 from focusfix.cli.blurrier_end import Defocus, choose_end
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, plan_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions, Steps
-from focusfix.cli.model_choice import ModelShelf, choose_models, find_model
+from focusfix.cli.model_choice import ModelShelf, choose_models, family_of, find_model
 from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
 from focusfix.cli.restoration import (
     complete_parts,
     describe_stats,
@@ -28,6 +30,9 @@ from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
     from focusfix.io.image import ImageReader
+
+USUAL_MODEL = "latent-line"
+"""Weights between two images unless the user says otherwise."""
 
 USUAL_STEPS = 9
 """Levels of a ladder unless the user says otherwise."""
@@ -62,9 +67,14 @@ class Ladder:
 
     @classmethod
     def open(
-        cls, stack: ExitStack, options: InterpolateOptions, sizes: StepOptions, console: Console
+        cls,
+        stack: ExitStack,
+        options: InterpolateOptions,
+        chosen: tuple[str, Path],
+        sizes: StepOptions,
+        console: Console,
     ) -> "Ladder":
-        """Open both ends and load what moves between them.
+        """Open both ends, and load the weights that move between them.
 
         Raises
         ------
@@ -75,12 +85,13 @@ class Ladder:
         """
         from focusfix.io.image import open_image
 
+        model, blurrier = chosen
         reader = stack.enter_context(open_image(options.sharper_image, axes=options.axes))
         for note in reader.notes:
             console.note(f"{reader.path}: {note}")
         channels = select_channels(reader.metadata, options.channel)
-        second = open_second(stack, reader, options.blurrier_image, options.axes, channels, console)
-        [choice] = choose_models(reader, channels, options.model, console, "interpolate")
+        second = open_second(stack, reader, blurrier, options.axes, channels, console)
+        [choice] = choose_models(reader, channels, model, console, "interpolate")
         survey = fit_scales(
             reader,
             choice,
@@ -110,7 +121,7 @@ class Ladder:
         alphas = file.alphas
         metadata = output_metadata(self.reader.metadata, self.options)
         if file.is_stack:
-            metadata = stack_metadata(metadata, alphas)
+            metadata = stack_metadata(metadata, [f"alpha {format_alpha(a)}" for a in alphas])
         n_planes = self.reader.metadata.n_planes
         source = ReaderSource(self.reader, [*range(n_planes)] * len(alphas))
         parts = [
@@ -157,7 +168,7 @@ def write_ladder(options: InterpolateOptions, console: Console) -> None:
     FocusfixError
         As the commands do.
     """
-    find_model(options.model, "interpolate")
+    model, blurrier = _check_ladder(options)
     alphas = choose_alphas(options)
     sizes = StepOptions(
         tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
@@ -166,8 +177,8 @@ def write_ladder(options: InterpolateOptions, console: Console) -> None:
     )
     files = plan_files(options.output, options.sharper_image, alphas)
     with ExitStack() as stack:
-        ladder = Ladder.open(stack, options, sizes, console)
-        ends = (options.sharper_image, options.blurrier_image)
+        ladder = Ladder.open(stack, options, (model, blurrier), sizes, console)
+        ends = (options.sharper_image, blurrier)
         check_files(files, ends, ladder.reader.metadata, overwrite=options.overwrite)
         for file in files:
             record = ladder.write(file)
@@ -175,6 +186,25 @@ def write_ladder(options: InterpolateOptions, console: Console) -> None:
                 console.record(record)
             else:
                 console.result(str(file.target))
+
+
+def _check_ladder(options: InterpolateOptions) -> tuple[str, Path]:
+    """Name the weights and the blurrier image."""
+    model = options.model or USUAL_MODEL
+    _, header = find_model(model, "interpolate")
+    family = family_of(header)
+    if family == REFOCUSER:
+        raise UsageError(
+            f"The model {model} makes planes at distances, not levels between two images.",
+            "Give --dz-um, such as -4:4:0.5, and one image.",
+        )
+    check_refocus_options(options, family, model)
+    if options.blurrier_image is None:
+        raise UsageError(
+            "interpolate needs a sharper and a blurrier image.",
+            "Name both, or give --dz-um for a virtual focal stack of one.",
+        )
+    return model, options.blurrier_image
 
 
 def choose_alphas(options: InterpolateOptions) -> list[float]:

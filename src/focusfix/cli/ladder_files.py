@@ -58,8 +58,7 @@ def plan_files(output: str, sharper: Path, alphas: Sequence[float]) -> list[Ladd
     OutputError
         If the folder cannot be created.
     """
-    from focusfix.io.image import IMAGE_SUFFIXES
-    from focusfix.io.naming import image_stem
+    from focusfix.io.naming import image_stem, names_image
 
     stem = image_stem(sharper)
     if "{alpha}" not in output and "{" in output and len(alphas) > 1:
@@ -67,7 +66,7 @@ def plan_files(output: str, sharper: Path, alphas: Sequence[float]) -> list[Ladd
             f"The output template {output} gives all levels one name.",
             "Put {alpha} into it, for example out/{stem}_alpha{alpha}.tif.",
         )
-    if "{alpha}" not in output and Path(output).suffix.lower() in IMAGE_SUFFIXES:
+    if "{alpha}" not in output and names_image(output):
         target = Path(_fill(output, stem, alphas[0]))
         return [LadderFile(target, tuple(alphas), is_stack=True)]
     template = output if "{" in output else str(Path(output) / "{stem}_alpha{alpha}.tif")
@@ -103,6 +102,7 @@ def check_files(
         If a file exists, is an input, or its folder takes none.
     """
     from focusfix.io.image import check_target
+    from focusfix.io.zarr_files import would_replace
 
     for file in files:
         if file.is_stack and metadata.axes not in _STACKABLE:
@@ -110,7 +110,7 @@ def check_files(
                 f"{ends[0]} has the axes {metadata.axes}, so each level needs a file of its own.",
                 "Give a folder with -o, or a template with {alpha}.",
             )
-        if file.target.exists() and any(file.target.samefile(end) for end in ends):
+        if any(would_replace(file.target, end) for end in ends):
             raise OutputError(
                 f"The output {file.target} is an input.",
                 "Give another folder or name: inputs are never replaced.",
@@ -118,18 +118,21 @@ def check_files(
         check_target(file.target, overwrite=overwrite)
 
 
-def stack_metadata(metadata: "ImageMetadata", alphas: Sequence[float]) -> "ImageMetadata":
+def stack_metadata(
+    metadata: "ImageMetadata", labels: Sequence[str], z_spacing_um: float | None = None
+) -> "ImageMetadata":
     """Describe a stack of levels: the image with an axis Z in front.
 
-    Plain files become ImageJ hyperstacks, which say which axis is Z; slices are labelled with
-    their alpha. The distance of levels is not known and so not stated.
+    Plain files become ImageJ hyperstacks, which say which axis is Z, and label slices.
 
     Parameters
     ----------
     metadata : ImageMetadata
         Of one level.
-    alphas : sequence of float
-        Levels.
+    labels : sequence of str
+        One for each level.
+    z_spacing_um : float, optional
+        Distance of neighbouring levels, where it is known; micrometres.
 
     Returns
     -------
@@ -139,17 +142,17 @@ def stack_metadata(metadata: "ImageMetadata", alphas: Sequence[float]) -> "Image
     stack = replace(
         metadata,
         axes=f"Z{metadata.axes}",
-        shape=(len(alphas), *metadata.shape),
-        z_spacing_um=None,
+        shape=(len(labels), *metadata.shape),
+        z_spacing_um=z_spacing_um,
         format="imagej" if plain else metadata.format,
         description=None if plain else metadata.description,
     )
     if stack.format != "imagej":
         return stack
     channels = metadata.channel_names or [""] * metadata.axis_size("C")
-    labels = [f"{name} alpha {format_alpha(a)}".strip() for a in alphas for name in channels]
+    texts = [f"{name} {label}".strip() for label in labels for name in channels]
     extras = {} if plain else dict(metadata.extras)
-    return replace(stack, extras={**extras, "Labels": labels})
+    return replace(stack, extras={**extras, "Labels": texts})
 
 
 def _fill(template: str, stem: str, alpha: float) -> str:

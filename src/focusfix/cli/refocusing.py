@@ -1,65 +1,205 @@
-"""Refocusers at work: how far the wanted plane is from the image."""
+"""Refocusers at work on one image: what they are meant for, what they see, what they return."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from focusfix.cli.classical_options import parse_distance
-from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
-from focusfix.errors import UsageError
+from focusfix.cli.line_steps import StepOptions
+from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo
+from focusfix.cli.refocus_options import RefocusOptions
+from focusfix.cli.restoration import Part, describe_part, output_metadata
+from focusfix.errors import FocusfixError, InputError, UsageError
+
+if TYPE_CHECKING:
+    from focusfix.engine.normalize import IntensityScale
+    from focusfix.engine.source import PixelSource
+    from focusfix.engine.survey import Survey
+    from focusfix.io.image import ImageReader
+    from focusfix.models.refocuser import Refocuser
+
+PIXEL_SIZE_TOLERANCE = 0.1
+"""Part by which the pixel size may differ from those of the training."""
 
 
-def bind_distance(
-    shelf: ModelShelf, options: DeblurOptions, choice: Choice
-) -> tuple[BoundModel, dict[str, Any]]:
-    """Make a refocuser ready to bring images to another plane.
+@dataclass(frozen=True)
+class Refocusing:
+    """One refocuser and one image.
 
     Parameters
     ----------
     shelf : ModelShelf
         Loads the network.
-    options : DeblurOptions
-        With ``--dz-um``.
+    options : RefocusOptions
+        As the user gave them.
     choice : Choice
         The weights and the channels that they are for.
-
-    Returns
-    -------
-    bound : BoundModel
-        Takes one image.
-    details : dict
-        The distance, for the sidecar.
-
-    Raises
-    ------
-    UsageError
-        If the distance is beyond what the network is meant for.
+    reader : ImageReader
+        The image.
+    survey : Survey
+        Its scales.
+    sizes : StepOptions
+        Tiles and batches, parsed from the options.
     """
-    from focusfix.models.bound_refocus import AtDistance
 
-    distance = read_distance(options, choice.path.stem)
-    network: Any = shelf.load(choice).network
-    if abs(distance) > network.range_um:
-        raise UsageError(
-            f"The model {choice.path.stem} is meant for up to {network.range_um:g} um either way, "
-            f"not for {distance:g} um.",
-            "Give a --dz-um within that range.",
+    shelf: ModelShelf
+    options: RefocusOptions
+    choice: Choice
+    reader: "ImageReader"
+    survey: "Survey"
+    sizes: StepOptions
+
+    def __post_init__(self) -> None:
+        """Refuse an image whose pixels are not those of the training.
+
+        Raises
+        ------
+        InputError
+            Unless the user forces it.
+        """
+        sizes = self.choice.header.pixel_size_um
+        if sizes is None:
+            return
+        low, high = sizes
+        trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        reason = f"the model {self.name} knows distances for pixels of {trained} um"
+        found = output_metadata(self.reader.metadata, self.options).pixel_size_um
+        if found is None:
+            self._refuse(
+                InputError(
+                    f"{self.reader.path} does not say its pixel size, and {reason}.",
+                    "Give it with --pixel-size-um, or --force.",
+                )
+            )
+            return
+        size = max(found)
+        if not low * (1 - PIXEL_SIZE_TOLERANCE) <= size <= high * (1 + PIXEL_SIZE_TOLERANCE):
+            self._refuse(
+                InputError(
+                    f"{self.reader.path} has pixels of {size:g} um, and {reason}: it would invent "
+                    "structure.",
+                    "Resample the image, correct its pixel size with --pixel-size-um, or give "
+                    "--force.",
+                )
+            )
+
+    @property
+    def name(self) -> str:
+        """What to call the weights."""
+        return self.choice.path.stem
+
+    @property
+    def network(self) -> "Refocuser":
+        """The network itself."""
+        from focusfix.models.refocuser import Refocuser
+
+        network = self.shelf.load(self.choice).network
+        assert isinstance(network, Refocuser)
+        return network
+
+    def check_reach(self, farthest_um: float) -> None:
+        """Refuse distances that the network is not meant for.
+
+        Raises
+        ------
+        UsageError
+            Unless the user forces it.
+        """
+        most_um = self.network.range_um
+        if abs(farthest_um) > most_um:
+            self._refuse(
+                UsageError(
+                    f"The model {self.name} is meant for up to {most_um:g} um either way, not for "
+                    f"{farthest_um:g} um.",
+                    "Give a --dz-um within that range, or --force.",
+                )
+            )
+
+    def at(self, dz_um: float) -> BoundModel:
+        """Make the network ready for one distance; it takes one image."""
+        from focusfix.operations.bindings import bind_distance
+
+        return self.shelf.bind(
+            self.choice, lambda network: bind_distance(network, dz_um), key=("dz_um", dz_um)
         )
-    bound = shelf.bind(choice, lambda each: AtDistance(each, distance), key=("dz_um", distance))
-    return bound, {"dz_um": distance}
 
+    def on_surface(self) -> BoundModel:
+        """Make the network ready for a surface; it takes an image and its distances."""
+        from focusfix.operations.bindings import bind_surface
 
-def read_distance(options: DeblurOptions, model: str) -> float:
-    """Read how far the wanted plane is from the image; micrometres.
+        return self.shelf.bind(self.choice, bind_surface, images=2, key="surface")
 
-    Raises
-    ------
-    UsageError
-        If no number is given.
-    """
-    distance = parse_distance(options.dz_um)
-    if distance is None:
-        raise UsageError(
-            f"The model {model} must be told how far to refocus.",
-            "Give --dz-um in micrometres, positive towards higher z-levels.",
+    def from_planes(self, distances_um: tuple[float, ...]) -> BoundModel:
+        """Make the network ready for planes at some distances; it takes an image before them."""
+        from focusfix.operations.bindings import bind_planes
+
+        return self.shelf.bind(
+            self.choice,
+            lambda network: bind_planes(network, distances_um),
+            images=1 + len(distances_um),
+            key=("planes", distances_um),
         )
-    return distance
+
+    def unchanged(self) -> BoundModel:
+        """Make what passes images on as they are."""
+        from focusfix.models.bound_line import ChosenImage
+
+        return self.shelf.bind(self.choice, lambda _: ChosenImage(0), key="unchanged")
+
+    def part(
+        self,
+        bound: BoundModel,
+        planes: Sequence[int],
+        *,
+        scales: "tuple[IntensityScale, ...] | None" = None,
+        companions: "tuple[PixelSource, ...]" = (),
+    ) -> Part:
+        """Make the part of some planes.
+
+        Parameters
+        ----------
+        bound : BoundModel
+            What is done to them.
+        planes : sequence of int
+            Positions in what the engine reads.
+        scales : tuple of IntensityScale, optional
+            One for each plane of what the engine reads; those of the image when not given.
+        companions : tuple of PixelSource
+            What the network sees beside them.
+
+        Returns
+        -------
+        Part
+        """
+        from focusfix.engine.tiles import plan_tiles
+        from focusfix.operations.images import choose_batch_size
+
+        check_halo(bound.footprint, self.sizes.halo_px)
+        shape = self.reader.metadata.shape_yx
+        plan = plan_tiles(
+            shape, bound.footprint, tile_px=self.sizes.tile_px, halo_px=self.sizes.halo_px
+        )
+        batch = self.sizes.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
+        known = self.survey.scales if scales is None else scales
+        return Part(tuple(planes), bound.function, plan, known, batch, companions)
+
+    def describe(self, bound: BoundModel, part: Part) -> dict[str, Any]:
+        """Describe model, tiles and scales for a sidecar."""
+        network = self.network
+        return {
+            "name": self.name,
+            "path": str(self.choice.path),
+            "sha256": self.shelf.load(self.choice).sha256,
+            "channels": list(self.choice.channels),
+            **describe_part(part),
+            "device": bound.function.device.name,
+            "precision": bound.function.precision,
+            "runtime": bound.function.runtime,
+            "sign": network.sign,
+            "range_um": network.range_um,
+        }
+
+    def _refuse(self, error: FocusfixError) -> None:
+        """Raise an error, or only tell its cause where the user forces it."""
+        if not self.options.force:
+            raise error
+        self.shelf.console.warning(error.cause.removesuffix("."))

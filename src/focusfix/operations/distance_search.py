@@ -9,9 +9,13 @@ distance,
 
 with :math:`b` the image, :math:`H_0` the transfer function of the lens in focus, which the result
 has been through already, :math:`\sigma(r)` the noise from pixel to pixel, and :math:`c` from 0.8 to
-1.25, since no lens is quite what its label says. Results that leave more than a tenth of the
-contrast unexplained are refused, as are those in which noise makes up more than half of the
-change; the sharpest of the others wins.
+1.25, since no lens is quite what its label says. Results that leave more than 6 % of the contrast
+unexplained are refused, as are those in which noise makes up more than half of the change; the
+sharpest of the others wins.
+
+Sharpness is the root-mean-square slope of the smoothed result. Refocusing moves light and adds
+none, so that slopes can be compared among results of one image, and the one at distance 0, whose
+noise is taken out as well, is what they have to exceed.
 """
 
 import math
@@ -20,7 +24,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from focusfix.metrics.focus import LEAST_SIZE_PX, measure_sharpness
 from focusfix.operations.reblurring import (
     Inside,
     Plane,
@@ -33,13 +36,17 @@ from focusfix.operations.reblurring import (
 )
 from focusfix.optics import OpticsSettings, blur_radius_px, defocus_psf
 
-CONTRAST_SHARE = 0.1
+CONTRAST_SHARE = 0.06
 """Part of the contrast of the image that a result may leave unexplained."""
 
 MOST_NOISE_SHARE = 0.5
 LEAST_GAIN = 1.01
-"""Sharpness of a result over that of the image below which nothing was gained."""
+"""Sharpness over that of the result at distance 0 below which nothing was gained."""
 
+LEAST_SIZE_PX = 32
+"""Side below which a window does not tell."""
+
+_SMOOTHING_PX = 1.5
 _COARSE_STEPS = 10
 _FINE_PARTS = (0.5, 0.25)
 _LENS_FACTORS = (0.8, 1.0, 1.25)
@@ -56,7 +63,7 @@ class DistanceTrial:
     dz_um : float
         From the image to the result; micrometres.
     sharpness_gain : float
-        Sharpness of the result over that of the image.
+        Root-mean-square slope of the result over that of the result at distance 0.
     residual : float
         What is left between the image and the result blurred again, noise apart; root mean square
         in the unit of the image.
@@ -117,9 +124,9 @@ def search_distance(
     DistanceSearch
         The choice and its reasons.
     """
-    judge = _Judge(image, optics)
-    if min(image.shape) < 2 * LEAST_SIZE_PX or judge.sharpness <= 0:
-        return DistanceSearch(None, judge.contrast, ())
+    if min(image.shape) < LEAST_SIZE_PX:
+        return DistanceSearch(None, 0.0, ())
+    judge = _Judge(image, refocus(0.0), optics)
     trials: dict[float, DistanceTrial] = {}
 
     def try_all(distances: list[float]) -> DistanceTrial | None:
@@ -145,7 +152,7 @@ def choose_distance(trials: list[DistanceTrial], contrast_of_image: float) -> Di
     trials : list of DistanceTrial
         What was tried.
     contrast_of_image : float
-        Of which a tenth may stay unexplained.
+        Of which 6 % may stay unexplained.
 
     Returns
     -------
@@ -162,15 +169,23 @@ def choose_distance(trials: list[DistanceTrial], contrast_of_image: float) -> Di
     return max(fit, key=lambda trial: trial.sharpness_gain, default=None)
 
 
+def measure_slope(image: Plane) -> float:
+    """Measure the root-mean-square slope of an image, smoothed by 1.5 pixels; units per pixel."""
+    from scipy.ndimage import gaussian_gradient_magnitude
+
+    slope = gaussian_gradient_magnitude(image.astype(np.float64), _SMOOTHING_PX)
+    return float(np.sqrt(np.mean(slope**2)))
+
+
 class _Judge:
     """What results for one window are compared with."""
 
-    def __init__(self, image: Plane, optics: OpticsSettings) -> None:
+    def __init__(self, image: Plane, at_zero: Plane, optics: OpticsSettings) -> None:
         self._image = image
         self._optics = optics
         self._in_focus = self._transfer(0.0)
+        self._slope = max(measure_slope(at_zero), float(np.finfo(np.float32).tiny))
         self.contrast = contrast(image)
-        self.sharpness = measure_sharpness(image) if min(image.shape) >= LEAST_SIZE_PX else 0.0
 
     def judge(self, dz_um: float, result: Plane) -> DistanceTrial:
         """Measure one result."""
@@ -178,7 +193,7 @@ class _Judge:
         transfers = [self._from_focus(factor * dz_um) for factor in _LENS_FACTORS]
         return DistanceTrial(
             dz_um,
-            measure_sharpness(result) / self.sharpness,
+            measure_slope(result) / self._slope,
             unexplained_rms(self._image, result, transfers, inside),
             noise_share(self._image, result),
         )
