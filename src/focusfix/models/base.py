@@ -25,6 +25,16 @@ class Restorer(nn.Module, ABC):
     hyperparameters: dict[str, object]
 
     @property
+    def is_compilable(self) -> bool:
+        """Whether a compiler may have the network: none of its modules says ``stays_eager``.
+
+        Fourier transforms are several times slower compiled, what a filter bank leaves out because
+        no pixel needs it would be left out for every image, and OpenVINO 2026.4 crashes on
+        normalisation channel by channel.
+        """
+        return not any(getattr(module, "stays_eager", False) for module in self.modules())
+
+    @property
     @abstractmethod
     def footprint(self) -> Footprint:
         """Reach and stride, computed from the hyperparameters; holds in evaluation mode."""

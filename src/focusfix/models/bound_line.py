@@ -162,6 +162,7 @@ class WithBlurredCopy(Restorer):
         If the PSF is not square with an odd side.
     """
 
+    stays_eager = True
     psf: Tensor
 
     def __init__(self, pair: Restorer, psf: Tensor) -> None:

@@ -103,6 +103,8 @@ class ComiGenerator(nn.Module):
         As for :class:`Comi`.
     """
 
+    stays_eager = True
+
     def __init__(self, channels: int, base_width: int, blocks: int, norm: str) -> None:
         super().__init__()
         widths = [base_width, 2 * base_width, 4 * base_width]

@@ -18,6 +18,7 @@ class RadialFilter(nn.Module):
         1 / (2 * support_px) cycles per pixel.
     """
 
+    stays_eager = True
     nodes: Tensor
     support: Tensor
 
@@ -44,7 +45,8 @@ class RadialFilter(nn.Module):
         side = 2 * self.support_px
         values = torch.cat([gains.new_full((1,), at_zero), gains])
         transfer = (self.nodes @ values).reshape(side, self.support_px + 1)
-        cut = torch.fft.fftshift(torch.fft.irfft2(transfer, (side, side)))[1:, 1:] * self.support
+        centred = torch.roll(torch.fft.irfft2(transfer, (side, side)), (side // 2,) * 2, (0, 1))
+        cut = centred[1:, 1:] * self.support
         kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
         return kernel
 

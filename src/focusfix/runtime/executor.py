@@ -99,7 +99,8 @@ def build_tile_function(
         that compute it in hardware, and fp32 elsewhere, which NVIDIA cards multiply as TF32
         unless torch is set otherwise.
     runtime : {"auto", "torch", "openvino"}
-        ``auto`` takes OpenVINO on the CPU where it is installed and agrees with torch.
+        ``auto`` takes OpenVINO on the CPU where it is installed, agrees with torch, and no part
+        of the network is better off without.
     margin_px : int
         Border of the tiles that the caller throws away; pixels, a multiple of the stride. It
         comes back as zeros, which saves networks that can leave it out a part of their work.
@@ -119,7 +120,7 @@ def build_tile_function(
     chosen = choose_precision(device) if precision == "auto" else precision
     network = _CoreRestorer(network, margin_px) if margin_px else network
     eager = NetworkFunction("torch", chosen, device, "", _torch_function(network, device, chosen))
-    if runtime == "torch" or (runtime == "auto" and not _may_use_openvino(device)):
+    if runtime == "torch" or (runtime == "auto" and not _may_use_openvino(network, device)):
         return eager
     if device.kind != "cpu":
         raise DeviceError(
@@ -170,8 +171,8 @@ def choose_precision(device: Device) -> Precision:
     return "fp32"
 
 
-def _may_use_openvino(device: Device) -> bool:
-    return device.kind == "cpu" and openvino.is_installed()
+def _may_use_openvino(network: Restorer, device: Device) -> bool:
+    return device.kind == "cpu" and openvino.is_installed() and network.is_compilable
 
 
 def _checked_openvino(network: Restorer, eager: NetworkFunction, images: int) -> NetworkFunction:

@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from focusfix.models.registry import build_network, list_entries
+from focusfix.errors import DeviceError
+from focusfix.footprint import Footprint
+from focusfix.models.base import Restorer
+from focusfix.models.registry import ModelEntry, build_network, get_entry, list_entries
 from focusfix.runtime import openvino
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import build_tile_function
@@ -13,7 +17,12 @@ if not openvino.is_installed():
     pytest.skip("the optional package openvino is not installed", allow_module_level=True)
 
 
-@pytest.mark.parametrize("entry", list_entries(), ids=lambda entry: entry.name)
+def compilable_entries() -> list[ModelEntry]:
+    alone = (e for e in list_entries() if e.family != "refocuser")
+    return [entry for entry in alone if build_network(entry.name, entry.tiny).is_compilable]
+
+
+@pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
 def test_every_network_gives_what_torch_gives(entry) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
     network = build_network(entry.name, entry.tiny)
@@ -27,3 +36,32 @@ def test_every_network_gives_what_torch_gives(entry) -> None:  # type: ignore[no
     assert function.runtime == "openvino"
     for part in (tiles, tiles[:1], tiles):
         np.testing.assert_allclose(function(part), eager(part), atol=1e-4)
+
+
+def test_what_compiles_is_kept_in_the_cache(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(openvino, "user_cache_path", lambda _: tmp_path)
+    network = build_network("care-unet", get_entry("care-unet").tiny).eval()
+    compute = openvino.compile_network(network, precision="fp32")
+    compute(np.zeros((1, 1, 32, 32), np.float32))
+    assert list((tmp_path / "openvino").iterdir())
+
+
+@pytest.mark.parametrize("name", ["wiener-unet", "latent-line", "comi"])
+def test_networks_that_are_better_off_run_in_torch(name) -> None:
+    network = build_network(name, get_entry(name).tiny)
+    assert not network.is_compilable
+    assert build_tile_function(network, device=select_device("cpu")).runtime == "torch"
+    with pytest.raises(DeviceError, match="slower at, or cannot do"):
+        build_tile_function(network, device=select_device("cpu"), runtime="openvino")
+
+
+def test_what_cannot_be_converted_is_said() -> None:
+    class Odd(Restorer):
+        footprint = Footprint(0, 1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return image + torch.fft.fftshift(image)
+
+    with pytest.raises(DeviceError, match="cannot convert"):
+        openvino.compile_network(Odd(), precision="fp32")
+    assert build_tile_function(Odd(), device=select_device("cpu")).runtime == "torch"
