@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from focusfix.data.samples import CropPair
 from focusfix.errors import ModelError, UsageError
-from focusfix.losses.perceptual import structure_loss
+from focusfix.losses.perceptual import VggDistance, structure_loss
 from focusfix.models.registry import build_network, get_entry
 from focusfix.models.two_way_model import TwoWayModel
 from focusfix.training.fit import FitSettings, Trainer
@@ -206,6 +207,23 @@ def test_small_crops_and_missing_weights_are_refused(tmp_path) -> None:
         build_comi_lesson(LessonContext("comi", "perceptual", 28))
     with pytest.raises(ModelError, match=r"no\.safetensors"):
         build(vgg_weights=str(tmp_path / "no.safetensors"))
+
+
+def test_deep_features_are_compared_where_there_are_weights(tmp_path) -> None:
+    torch.manual_seed(0)
+    widths = [(3, 64), (64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 256)]
+    weights = {}
+    for layer, (before, after) in zip((0, 2, 5, 7, 10, 12, 14), widths, strict=True):
+        weights[f"features.{layer}.weight"] = torch.randn(after, before, 3, 3) / before**0.5
+        weights[f"features.{layer}.bias"] = torch.zeros(after)
+    path = tmp_path / "vgg16.safetensors"
+    save_file(weights, path)
+    lesson = build(vgg_weights=str(path))
+    batch = lesson.batch(Dots(), 0, 1)
+    terms = lesson.losses(Shift(), batch, 0)
+    expected = VggDistance(weights).deep_error(batch.blurry + 0.1, batch.sharp)
+    torch.testing.assert_close(terms["deblur_partner"], expected)
+    assert lesson.distance.description.startswith("squared error of the features relu3_3")
 
 
 def test_the_preset_of_the_published_code() -> None:
