@@ -47,6 +47,10 @@ class UnlearnedWork:
     def put_beside(self, job: "Job", files: Beside) -> None:
         """Be told the same."""
 
+    def may_divide(self, job: "Job") -> bool:  # noqa: ARG002 - as other work has it
+        """Tell that each job is done by one worker."""
+        return False
+
 
 def check_cpu(options: DeblurOptions) -> None:
     """Refuse a device that models without weights do not run on.

@@ -1,11 +1,11 @@
 """Deblurring at work: each file through the models that its options ask for."""
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from focusfix import __version__
 from focusfix.cli.alphas import AlphaJob, plan_alpha_jobs
@@ -53,8 +53,42 @@ from focusfix.cli.trust_plan import READER, check_trust_options, plan_maps
 from focusfix.cli.two_way import tell_blending
 
 if TYPE_CHECKING:
+    from focusfix.engine.stream import RestoreStats
     from focusfix.engine.survey import Survey
-    from focusfix.io.image import ImageReader
+    from focusfix.io.image import ImageMetadata, ImageReader
+    from focusfix.operations.images import ReaderSource
+
+
+class SeenImage(NamedTuple):
+    """One image with what will be done to it.
+
+    Parameters
+    ----------
+    reader : ImageReader
+        Open.
+    source : ReaderSource
+        The same, as the engine sees it.
+    metadata : ImageMetadata
+        Of the output.
+    restored : list of RestoredPart
+        Planes that networks change.
+    n_gaps : int
+        NaN and Inf pixels.
+    started : float
+        When it was opened; seconds of the monotonic clock.
+    """
+
+    reader: "ImageReader"
+    source: "ReaderSource"
+    metadata: "ImageMetadata"
+    restored: list[RestoredPart]
+    n_gaps: int
+    started: float
+
+    @property
+    def parts(self) -> list[Part]:
+        """All planes, those that stay as they are included."""
+        return complete_parts(self.source, [each.part for each in self.restored])
 
 
 @dataclass(frozen=True)
@@ -79,6 +113,8 @@ class Deblurring:
         Blurrier image of each input.
     maps : dict of Path to Path
         Trust map of each input.
+    surveys : dict of (Path, tuple of int) to Survey
+        Scales of images and channels that were measured before.
     """
 
     options: DeblurOptions
@@ -91,6 +127,7 @@ class Deblurring:
     shelf: ModelShelf
     partners: dict[Path, Path]
     maps: dict[Path, Path]
+    surveys: "dict[tuple[Path, tuple[int, ...]], Survey]" = field(default_factory=dict)
 
     @classmethod
     def plan(cls, options: DeblurOptions, console: Console) -> "Deblurring":
@@ -154,7 +191,30 @@ class Deblurring:
         dict
             What was done; also the sidecar's content.
         """
-        from focusfix.io.checksums import file_sha256
+        with self.look_at(job) as seen:
+            target = self.maps.get(job.source)
+            trust_map = write_trust_map(
+                self.shelf, seen.reader, seen.metadata, seen.restored, target
+            )
+            stats = restore_file(
+                seen.source,
+                job.target,
+                seen.metadata,
+                seen.parts,
+                self.console,
+                overwrite=self.options.overwrite,
+            )
+            return self.record(job, seen, stats, trust_map)
+
+    def may_divide(self, job: AlphaJob) -> bool:
+        """Tell whether several workers may do a job together: OME-Zarr without a trust map."""
+        from focusfix.io.zarr_files import names_zarr
+
+        return names_zarr(job.target) and job.source not in self.maps
+
+    @contextmanager
+    def look_at(self, job: AlphaJob) -> "Iterator[SeenImage]":
+        """Open one file, measure it, and make its networks ready."""
         from focusfix.io.image import open_image
         from focusfix.operations.images import ReaderSource
 
@@ -165,18 +225,15 @@ class Deblurring:
                 self.console.note(f"{job.source}: {note}")
             metadata = output_metadata(reader.metadata, self.options)
             restored, n_gaps = self._parts(stack, reader, job)
-            source = ReaderSource(reader)
-            target = self.maps.get(job.source)
-            trust_map = write_trust_map(self.shelf, reader, metadata, restored, target)
-            stats = restore_file(
-                source,
-                job.target,
-                metadata,
-                complete_parts(source, [each.part for each in restored]),
-                self.console,
-                overwrite=self.options.overwrite,
-            )
-            models = check_reblurred(self.shelf, reader, job.target, restored)
+            yield SeenImage(reader, ReaderSource(reader), metadata, restored, n_gaps, started)
+
+    def record(
+        self, job: AlphaJob, seen: "SeenImage", stats: "RestoreStats", trust_map: Record | None
+    ) -> Record:
+        """Check the result, and put down what was done."""
+        from focusfix.io.checksums import file_sha256
+
+        models = check_reblurred(self.shelf, seen.reader, job.target, seen.restored)
         record = {
             "command": "deblur",
             "focusfix": __version__,
@@ -185,10 +242,10 @@ class Deblurring:
             "input_sha256": file_sha256(job.source),
             "models": models,
             "seed": self.options.seed,
-            "filled_pixels": n_gaps,
+            "filled_pixels": seen.n_gaps,
             "trust_map": trust_map,
-            **describe_stats(stats, metadata),
-            "seconds": round(time.monotonic() - started, 3),
+            **describe_stats(stats, seen.metadata),
+            "seconds": round(time.monotonic() - seen.started, 3),
         }
         if not self.options.no_sidecar:
             write_record(sidecar_path(job.target), record)
@@ -217,7 +274,8 @@ class Deblurring:
     def _survey(
         self, reader: "ImageReader", choice: Choice, second: SecondImage | None
     ) -> "Survey":
-        return fit_scales(
+        known = self.surveys.get((reader.path, choice.channels))
+        return known or fit_scales(
             reader,
             choice,
             normalize=self.options.normalize,

@@ -51,8 +51,16 @@ class Work(Protocol):
     def put_beside(self, job: Any, files: Beside) -> None:
         """Be told which other files belong to a job."""
 
+    def may_divide(self, job: Any) -> bool:
+        """Tell whether several workers may do a job together, as :mod:`focusfix.cli.slabs`."""
+
     def process(self, job: Any) -> "Record":
         """Do one job."""
+
+
+def process(work: Work, job: Any) -> "Record":
+    """Do a whole job."""
+    return work.process(job)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Errand:
         Input and output; paths are absolute.
     beside : Beside
         Other files of the job.
+    act : callable
+        The command at work and the job to the result; for parts of a job.
     """
 
     plan: Callable[[Any, Console], Work]
@@ -82,6 +92,7 @@ class Errand:
     version: str
     job: Any
     beside: Beside
+    act: Callable[[Any, Any], Any] = process
 
 
 class Answer(NamedTuple):
@@ -89,15 +100,15 @@ class Answer(NamedTuple):
 
     Parameters
     ----------
-    record : dict, optional
-        What was done; None where that was not possible.
+    result : object
+        The record of what was done, or what was asked for instead.
     error : FocusfixError, optional
-        Why not.
+        Why there is no result.
     told : sequence of (str, str)
         What was said on the way: the console's method, and the text.
     """
 
-    record: "Record | None"
+    result: Any
     error: FocusfixError | None
     told: Sequence[tuple[str, str]]
 
@@ -161,7 +172,7 @@ def run_errand(errand: Errand) -> Answer:
         work, notebook = _work_of(errand)
         notebook.told.clear()
         work.put_beside(errand.job, errand.beside)
-        return Answer(work.process(errand.job), None, tuple(notebook.told))
+        return Answer(errand.act(work, errand.job), None, tuple(notebook.told))
     except FocusfixError as error:
         return Answer(None, error, tuple(notebook.told))
 

@@ -223,12 +223,13 @@ def restore_file(
         notes = write_image(target, metadata, done, overwrite=overwrite)
     for note in notes:
         console.note(f"{target}: {note}")
-    total = _add_stats(stats)
-    _tell_stats(target, total, console)
+    total = add_stats(stats)
+    tell_stats(target, total, console)
     return total
 
 
-def _tell_stats(target: Path, stats: "RestoreStats", console: Console) -> None:
+def tell_stats(target: Path, stats: "RestoreStats", console: Console) -> None:
+    """Say what of an output the user would not expect."""
     if stats.n_clipped:
         console.warning(
             f"{target}: {stats.clipped_share:.2%} of the pixels were clipped to the range of "
@@ -244,7 +245,8 @@ def _new_stats(count: int) -> "list[RestoreStats]":
     return [RestoreStats() for _ in range(count)]
 
 
-def _add_stats(stats: "Sequence[RestoreStats]") -> "RestoreStats":
+def add_stats(stats: "Sequence[RestoreStats]") -> "RestoreStats":
+    """Add up what happened to the parts of one image."""
     largest = max(stats, key=lambda each: each.tile_shape)
     return replace(
         largest,

@@ -1,8 +1,9 @@
 """Batch norm over the batches of all processes of a run, as if they were one batch."""
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch import Tensor, distributed, nn
 
 
 class SharedBatchNorm(nn.BatchNorm2d):
@@ -27,7 +28,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(image)
         features = image.float()
-        size = torch.distributed.get_world_size()
+        size = distributed.get_world_size()
         mean = _add_up(features.mean((0, 2, 3))) / size
         centred = features - mean[:, None, None]
         variance = _add_up(centred.square().mean((0, 2, 3))) / size
@@ -69,7 +70,22 @@ def share_batch_norm(network: nn.Module) -> None:
             share_batch_norm(child)
 
 
+class _SumOfAll(torch.autograd.Function):
+    """The sum over all processes, of which every process has the gradient of all."""
+
+    @staticmethod
+    def forward(context: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - as torch calls it
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
+
+
 def _add_up(values: Tensor) -> Tensor:
-    """Add values up over all processes; gradients find their way back."""
-    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOfAll.apply(values)  # type: ignore[no-untyped-call]
     return total

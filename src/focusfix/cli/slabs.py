@@ -1,0 +1,278 @@
+"""One large OME-Zarr image as many tasks: slabs of its planes that are made of whole chunks.
+
+The tiles of a slab are those of the whole image, so slabs together equal it bit for bit. Where
+tiles are blended a slab is a whole plane. A row of tiles that two slabs share is computed twice.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from focusfix.cli.alphas import AlphaJob
+from focusfix.cli.deblurring import Deblurring, SeenImage
+from focusfix.cli.files import Record
+from focusfix.cli.refocus_options import REFOCUSER
+from focusfix.cli.restoration import Part, add_stats, tell_stats
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from focusfix.engine.source import PixelSource
+    from focusfix.engine.stream import RestoreStats
+    from focusfix.engine.survey import Survey
+    from focusfix.engine.tiles import Span, TilePlan
+    from focusfix.io.zarr_writer import ZarrOutput
+
+_ROWS_OF_TILES = 4
+"""Rows of tiles that a slab has at least, so that few are computed twice."""
+
+
+class Slab(NamedTuple):
+    """Rows of one plane.
+
+    Parameters
+    ----------
+    plane : int
+        Position of the plane in the image.
+    start, stop : int
+        Its rows; multiples of the height of a chunk, or the border.
+    """
+
+    plane: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Division:
+    """An image that was measured once, for all who restore parts of it.
+
+    Parameters
+    ----------
+    output : ZarrOutput
+        Made, without pixels.
+    surveys : dict of (Path, tuple of int) to Survey
+        Scales of the image, by the channels that they are for.
+    descriptions : list of dict
+        What is done to each part, for the sidecar.
+    alpha : float, optional
+        The alpha that was given or found.
+    slabs : tuple of Slab
+        What is to be restored.
+    """
+
+    output: "ZarrOutput"
+    surveys: "dict[tuple[Path, tuple[int, ...]], Survey]"
+    descriptions: list[dict[str, Any]]
+    alpha: float | None
+    slabs: tuple[Slab, ...]
+
+    @property
+    def without_slabs(self) -> "Division":
+        """The same for a worker that does one slab, or none."""
+        return replace(self, slabs=())
+
+
+def divide(work: Deblurring, job: AlphaJob) -> Division | None:
+    """Measure an image, make its output, and divide it.
+
+    Parameters
+    ----------
+    work : Deblurring
+        With its networks.
+    job : AlphaJob
+        Whose target is OME-Zarr.
+
+    Returns
+    -------
+    Division or None
+        None for an image that is one slab, and for refocusers, whose distances are found in it.
+
+    Raises
+    ------
+    FocusfixError
+        As for the whole image.
+    """
+    from focusfix.io.zarr_writer import ZarrOutput
+
+    with work.look_at(job) as seen:
+        if any(each.choice.family == REFOCUSER for each in seen.restored):
+            return None
+        chunk = _chunk_height(job.target, seen)
+        slabs = tuple(_cut(seen.parts, seen.source.n_planes, chunk))
+        if len(slabs) < 2:
+            return None
+        surveys = {(seen.reader.path, each.choice.channels): each.survey for each in seen.restored}
+        descriptions = [each.description for each in seen.restored]
+        alpha = descriptions[0].get("alpha", job.alpha)
+        output = ZarrOutput.create(job.target, seen.metadata)
+        return Division(output, surveys, descriptions, alpha, slabs)
+
+
+def _chunk_height(target: Path, seen: SeenImage) -> int:
+    from focusfix.io.ngff_layout import plan_layout
+
+    return plan_layout(target, seen.metadata).chunk_yx[0]
+
+
+def _cut(parts: Sequence[Part], n_planes: int, chunk: int) -> Iterator[Slab]:
+    """Cut every plane into slabs of a few rows of tiles, or leave it whole."""
+    plans = {plane: part.plan for part in parts for plane in part.planes}
+    for plane in range(n_planes):
+        plan = plans[plane]
+        height = plan.shape_yx[0]
+        wanted = height if plan.ramp_px else _ROWS_OF_TILES * plan.core_yx[0]
+        step = -(-wanted // chunk) * chunk
+        for start in range(0, height, step):
+            yield Slab(plane, start, min(start + step, height))
+
+
+def restore_slab(work: Deblurring, job: AlphaJob, division: Division, slab: Slab) -> "RestoreStats":
+    """Restore a slab and write it into the unfinished output.
+
+    Parameters
+    ----------
+    work : Deblurring
+        With its networks.
+    job : AlphaJob
+        The image.
+    division : Division
+        Of the image.
+    slab : Slab
+        One of it.
+
+    Returns
+    -------
+    RestoreStats
+        Of the rows of tiles that the slab needs.
+    """
+    from focusfix.engine.stream import RestoreStats, restore
+    from focusfix.io.zarr_writer import Block
+
+    stats = RestoreStats()
+    with _Known(work, division), work.look_at(replace(job, alpha=division.alpha)) as seen:
+        part = next(each for each in seen.parts if slab.plane in each.planes)
+        spans = _spans(part.plan, slab)
+        plan = replace(part.plan, rows=spans)
+        rows = _rows_seen(plan, spans)
+        bands = restore(
+            _RowsOnly(seen.source, rows),
+            part.tile_function,
+            plan,
+            part.scales,
+            companions=tuple(_RowsOnly(each, rows) for each in part.companions),
+            planes=(slab.plane,),
+            batch_size=part.batch_size,
+            dtype=seen.metadata.dtype,
+            copied_samples=seen.source.copied_samples,
+            stats=stats,
+        )
+        first, chunk = spans[0].start, division.output.layout.chunk_yx[0]
+        columns = slice(0, plan.shape_yx[1])
+        for start, strip in _strips(bands, first, slab, chunk):
+            block = Block(slab.plane, slice(start, start + len(strip)), columns)
+            division.output.write_block(block, strip)
+    return stats
+
+
+class _Known:
+    """While open, an image is not measured again: nobody has looked at all of it here."""
+
+    def __init__(self, work: Deblurring, division: Division) -> None:
+        self._work, self._surveys = work, division.surveys
+
+    def __enter__(self) -> None:
+        self._work.surveys.update(self._surveys)
+
+    def __exit__(self, *error: object) -> None:
+        for key in self._surveys:
+            self._work.surveys.pop(key, None)
+
+
+def _spans(plan: "TilePlan", slab: Slab) -> "tuple[Span, ...]":
+    """Find the rows of tiles that own rows of a slab."""
+    return tuple(each for each in plan.rows if each.start < slab.stop and each.stop > slab.start)
+
+
+def _rows_seen(plan: "TilePlan", spans: "Sequence[Span]") -> slice:
+    """Find the rows of the image that the windows of some rows of tiles hold."""
+    from focusfix.engine.tiles import reflect_positions
+
+    needed = [
+        reflect_positions(each.window_start, each.window_stop, plan.shape_yx[0]) for each in spans
+    ]
+    return slice(
+        min(int(each.min()) for each in needed), max(int(each.max()) for each in needed) + 1
+    )
+
+
+class _RowsOnly:
+    """An image of which only some rows are read; the others, which nobody looks at, are empty."""
+
+    def __init__(self, source: "PixelSource", rows: slice) -> None:
+        self._source, self._rows = source, rows
+        self.shape_yx, self.n_planes = source.shape_yx, source.n_planes
+        self.samples, self.dtype = source.samples, source.dtype
+
+    def read_window(self, plane: int, rows: slice, columns: slice) -> "np.ndarray":
+        """Read a window, or say nothing of it."""
+        import numpy as np
+
+        if rows.start < self._rows.stop and rows.stop > self._rows.start:
+            return self._source.read_window(plane, rows, columns)
+        shape = (rows.stop - rows.start, columns.stop - columns.start, self.samples)
+        return np.broadcast_to(np.zeros((), self.dtype), shape)
+
+
+def _strips(
+    bands: "Iterator[np.ndarray]", first: int, slab: Slab, chunk: int
+) -> "Iterator[tuple[int, np.ndarray]]":
+    """Cut bands that begin at a row into strips of whole chunks of the slab."""
+    import numpy as np
+
+    row, held = first, []
+    done = slab.start
+    for band in bands:
+        held.append(band[max(slab.start - row, 0) : max(slab.stop - row, 0)])
+        row += len(band)
+        stop = min(row, slab.stop)
+        if stop - done >= chunk or stop == slab.stop:
+            ready = np.concatenate(held)
+            whole = len(ready) if stop == slab.stop else (stop - done) // chunk * chunk
+            if whole:
+                yield done, np.ascontiguousarray(ready[:whole])
+            held, done = [ready[whole:]], done + whole
+
+
+def finish_division(
+    work: Deblurring, job: AlphaJob, division: Division, stats: "Sequence[RestoreStats]"
+) -> Record:
+    """Complete the output of which all slabs are written, and put down what was done.
+
+    Parameters
+    ----------
+    work : Deblurring
+        With its networks.
+    job : AlphaJob
+        The image.
+    division : Division
+        Of the image.
+    stats : sequence of RestoreStats
+        Of its slabs.
+
+    Returns
+    -------
+    dict
+        As :meth:`focusfix.cli.deblurring.Deblurring.process`; rows of tiles that slabs share
+        count twice in the share of clipped pixels.
+    """
+    total = add_stats(stats)
+    division.output.finish()
+    tell_stats(job.target, total, work.console)
+    with _Known(work, division), work.look_at(replace(job, alpha=division.alpha)) as seen:
+        described = [
+            each._replace(description=text)
+            for each, text in zip(seen.restored, division.descriptions, strict=True)
+        ]
+        return work.record(job, seen._replace(restored=described), total, None)
