@@ -61,6 +61,9 @@ class AtSurface(_Bound):
 class FromPlanes(_Bound):
     """Predict a plane from several at fixed distances.
 
+    The engine adds what a network changes to the image that it restores. That image comes first
+    and need not be one of the planes, so that any plane can be made from any others.
+
     Parameters
     ----------
     network : Refocuser
@@ -74,6 +77,6 @@ class FromPlanes(_Bound):
         self.distances_um = tuple(distances_um)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Fuse planes (N, M, Y, X)."""
+        """Fuse the planes that follow an image (N, 1 + M, Y, X)."""
         distances = torch.tensor(self.distances_um, device=image.device)
-        return self.network.refocus(image, distances.expand(len(image), -1))
+        return self.network.refocus(image[:, 1:], distances.expand(len(image), -1))

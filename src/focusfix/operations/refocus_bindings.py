@@ -68,7 +68,7 @@ def bind_planes(network: "Refocuser", distances_um: Sequence[float]) -> "Restore
     Returns
     -------
     Restorer
-        Of as many images.
+        Of as many images, and one before them, which the engine adds the change to.
 
     Raises
     ------
