@@ -9,7 +9,8 @@ from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import plan_tiles
 from focusfix.models.base import Restorer
-from focusfix.models.registry import ModelEntry, build_network, list_entries
+from focusfix.models.entries import ModelEntry
+from focusfix.models.registry import build_network, list_entries
 from focusfix.operations.bindings import (
     Execution,
     bind_blur,

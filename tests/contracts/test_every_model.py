@@ -12,7 +12,8 @@ from focusfix.config import CheckpointHeader
 from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.losses import multi_scale_loss
 from focusfix.models.base import Restorer
-from focusfix.models.registry import ModelEntry, build_network, list_entries
+from focusfix.models.entries import ModelEntry
+from focusfix.models.registry import build_network, list_entries
 
 pytestmark = pytest.mark.parametrize("entry", list_entries(), ids=lambda entry: entry.name)
 

@@ -9,7 +9,8 @@ from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import RestoreStats, restore
 from focusfix.engine.tiles import TilePlan, plan_tiles
 from focusfix.errors import OutOfMemoryError
-from focusfix.models.registry import ModelEntry, build_network, list_entries
+from focusfix.models.entries import ModelEntry
+from focusfix.models.registry import build_network, list_entries
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import NetworkFunction, build_tile_function
 

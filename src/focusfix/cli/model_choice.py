@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from focusfix.footprint import Footprint
     from focusfix.io.image import ImageReader
     from focusfix.models.base import Restorer
-    from focusfix.models.registry import Family
+    from focusfix.models.entries import Family
     from focusfix.operations.bindings import Execution
     from focusfix.runtime.executor import NetworkFunction
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from focusfix.errors import DeviceError
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
-from focusfix.models.registry import ModelEntry, build_network, get_entry, list_entries
+from focusfix.models.entries import ModelEntry
+from focusfix.models.registry import build_network, get_entry, list_entries
 from focusfix.runtime import openvino
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import build_tile_function

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from focusfix.config import FrozenModel
 from focusfix.errors import ModelError, UsageError
-from focusfix.models.registry import ModelEntry, get_entry
+from focusfix.models.entries import ModelEntry
+from focusfix.models.registry import get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
 from focusfix.training.lessons.comi import (
     COMI_DEFAULTS,
