@@ -143,7 +143,18 @@ class Notebook(Console):
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Advance]:  # noqa: ARG002 - nobody watches
-        """Say nothing of the way through one file."""
+        """Say nothing of the way through one file.
+
+        Parameters
+        ----------
+        label : str
+            What is being worked on.
+
+        Yields
+        ------
+        Advance
+            That nobody listens to.
+        """
         yield lambda share: None  # noqa: ARG005 - nobody watches
 
 

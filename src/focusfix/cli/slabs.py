@@ -268,7 +268,8 @@ def finish_division(
         count twice in the share of clipped pixels.
     """
     total = add_stats(stats)
-    division.output.finish()
+    if division.output.partial.exists():  # unless a worker was lost when it had just been done
+        division.output.finish()
     tell_stats(job.target, total, work.console)
     with _Known(work, division), work.look_at(replace(job, alpha=division.alpha)) as seen:
         described = [

@@ -147,9 +147,7 @@ def plan_run(
         draft = draft_settings(place, wanted, precision, simulate=simulate, known=known)
         draft = draft.model_copy(update={"processes": processes})
     else:
-        check_unchanged(stored, wanted)
-        _check_processes(stored, processes)
-        draft = stored.model_copy(update={"data": place})
+        draft = _stored_draft(stored, wanted, place, processes)
     network = build_network(draft.model, draft.hyperparameters)
     _check_network(network, draft)
     with ExitStack() as at_fault:
@@ -169,7 +167,11 @@ def plan_run(
     return Plan(data, draft, sum(size for size, _ in sizes), n_trained, samples)
 
 
-def _check_processes(stored: RunSettings, processes: int) -> None:
+def _stored_draft(
+    stored: RunSettings, wanted: Mapping[str, Any], place: DataPlace, processes: int
+) -> RunSettings:
+    """Take the settings of a run that goes on, which nobody may change."""
+    check_unchanged(stored, wanted)
     if stored.processes != processes:
         raise UsageError(
             f"The run was started with {stored.processes} processes, not {processes}; resumed "
@@ -177,6 +179,7 @@ def _check_processes(stored: RunSettings, processes: int) -> None:
             f"Go on with torchrun --nproc-per-node {stored.processes} -m focusfix train, or on so "
             "many computers as before.",
         )
+    return stored.model_copy(update={"data": place})
 
 
 def _with_default_start(
