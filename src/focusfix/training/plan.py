@@ -162,9 +162,13 @@ def plan_run(
         n_samples = lesson.samples_per_epoch(data)
         draft = _with_length(draft, n_samples, wanted, epochs=epochs, stored=stored)
         at_fault.pop_all()
+    return Plan(data, draft, *_count_parameters(network), samples)
+
+
+def _count_parameters(network: Restorer) -> tuple[int, int]:
+    """Count all parameters, and those that are trained."""
     sizes = [(each.numel(), each.requires_grad) for each in network.parameters()]
-    n_trained = sum(size for size, is_trained in sizes if is_trained)
-    return Plan(data, draft, sum(size for size, _ in sizes), n_trained, samples)
+    return sum(size for size, _ in sizes), sum(size for size, is_trained in sizes if is_trained)
 
 
 def _stored_draft(
