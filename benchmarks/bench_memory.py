@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from results import add_results_option, publish, table
 
-WANTED_RATIO = 1.25
+WANTED_RATIO = 1.1
 _BAND_ROWS = 500
 
 
@@ -74,13 +75,14 @@ def main() -> None:
     parser.add_argument("--large", type=int, default=20_000, help="side of the large image, px")
     parser.add_argument("--small", type=int, default=4_000, help="side of the small image, px")
     parser.add_argument("--folder", type=Path, help="where to write about 2 GB for a while")
+    add_results_option(parser)
     parser.add_argument("--child", type=Path, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         restore_file(*options.child)
         print(peak_memory_mib())
         return
-    peaks = []
+    peaks, rows = [], []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         source, target = Path(folder) / "in.tif", Path(folder) / "out.tif"
         for side in (options.small, options.large):
@@ -88,9 +90,13 @@ def main() -> None:
             command = [sys.executable, __file__, "--child", str(source), str(target)]
             result = subprocess.run(command, check=True, capture_output=True, text=True)
             peaks.append(float(result.stdout))
-            print(f"{side} x {side} uint16, LZW: peak {peaks[-1]:.0f} MiB", flush=True)
+            rows.append([f"{side} x {side}", f"{peaks[-1]:.0f}"])
     ratio = peaks[1] / peaks[0]
-    print(f"ratio of peaks {ratio:.2f} (wanted: at most {WANTED_RATIO})")
+    verdict = f"Ratio of peaks {ratio:.2f} (wanted: at most {WANTED_RATIO})."
+    lines = [*table(("pixels, uint16, LZW", "peak MiB"), rows), "", verdict]
+    command = f"python benchmarks/bench_memory.py --small {options.small} --large {options.large}"
+    figures = {"large peak over small": ratio, "peak MiB": max(peaks)}
+    publish(options.results, "Memory", command, lines, figures)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import tifffile
 import torch
+from results import add_results_option, publish, table
+from timing import compare
 
 from focusfix.data.layouts import index_data
 from focusfix.data.simulate import SimulationSettings
@@ -135,7 +137,7 @@ def make_settings(options: argparse.Namespace, device: Device) -> RunSettings:
     )
 
 
-def compare(
+def run_both(
     data: TrainingData, settings: RunSettings, folder: RunFolder, device: Device, counted: int
 ) -> list[Turn]:
     """Run `train` and the bare loop in turns; the first turn, which starts up, is left out."""
@@ -156,19 +158,11 @@ def time_loading(data: TrainingData) -> float:
     return LOADED_CROPS / (time.perf_counter() - started)
 
 
-def report(kind: str, turns: list[Turn], loaded: float, batch_size: int) -> None:
-    """Print crops per second of both loops and their ratio."""
-    ratios = [turn.bare_s / turn.train_s for turn in turns]
-    ratio = statistics.median(ratios)
-    low, high = np.percentile(ratios, [25, 75])
+def report(kind: str, turns: list[Turn], loaded: float, batch_size: int) -> list[str]:
+    """Write crops per second of both loops and their ratio as a row of the table."""
+    ratio = compare([turn.bare_s for turn in turns], [turn.train_s for turn in turns])
     train, bare = (batch_size / statistics.median(s) for s in zip(*turns, strict=True))
-    print(
-        f"{kind}: train {train:.2f} crops/s, bare {bare:.2f}, ratio {ratio:.2f} "
-        f"({low:.2f} to {high:.2f}; wanted: at least {WANTED_RATIO}: "
-        f"{'reached' if ratio >= WANTED_RATIO else 'NOT reached'}); "
-        f"loading alone, one thread: {loaded:.0f} crops/s",
-        flush=True,
-    )
+    return [kind, f"{train:.2f}", f"{bare:.2f}", str(ratio), f"{loaded:.0f}"]
 
 
 def main() -> None:
@@ -179,16 +173,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="steps of a turn that are counted")
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--crop-size", type=int, default=128)
+    add_results_option(parser)
     options = parser.parse_args()
     device = select_device(options.device)
     settings = make_settings(options, device)
-    print(
+    facts = (
         f"{settings.model} on {device.name} in {settings.precision}, batches of "
         f"{settings.batch_size} crops of {settings.crop_size} px, {torch.get_num_threads()} "
         f"threads, {count_loaders()} more for loading, {options.turns} turns of "
-        f"{options.steps} steps",
-        flush=True,
+        f"{options.steps} steps."
     )
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "plate").mkdir()
@@ -202,9 +197,13 @@ def main() -> None:
         }
         for kind, data in sources.items():
             run_folder = RunFolder(folder / "run")
-            turns = compare(data, settings, run_folder, device, options.steps)
-            report(kind, turns, time_loading(data), settings.batch_size)
+            turns = run_both(data, settings, run_folder, device, options.steps)
+            rows.append(report(kind, turns, time_loading(data), settings.batch_size))
             data.close()
+    head = ("data", "train, crops/s", "bare loop", "ratio", "loading alone, one thread")
+    lines = [facts, "", *table(head, rows), "", f"Wanted: a ratio of at least {WANTED_RATIO}."]
+    figures = {f"{row[0]}: ratio": float(row[3].partition(" ")[0]) for row in rows}
+    publish(options.results, "Training", "python benchmarks/bench_training.py", lines, figures)
 
 
 if __name__ == "__main__":
