@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs weights bench bench-quality clean
+.PHONY: help demo test check docs weights bench bench-quality bench-models clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,10 @@ bench: $(VENV)/.runtime  ## Measure speed and memory, as ratios within one run
 bench-quality: $(VENV)/.runtime  ## Measure quality on held-out fields and real stacks
 	$(BIN)/python benchmarks/bench_quality.py --data $(DATA)
 	$(BIN)/python benchmarks/bench_stacks.py --data $(DATA)
+
+bench-models: $(VENV)/.runtime  ## Compare every model that has weights (runs of train_models.py)
+	$(BIN)/python benchmarks/bench_models.py --data $(DATA)
+	$(BIN)/python benchmarks/papers/beads_table.py --data $(DATA)
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) demo-output docs/_build build dist
