@@ -12,7 +12,7 @@ from focusfix.cli.alphas import AlphaJob
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.deblurring import plan_deblur
-from focusfix.cli.slabs import divide, finish_division, restore_slab
+from focusfix.cli.slabs import divide, finish_division, restore_slabs
 
 pytest.importorskip("zarr", reason="the extra zarr is not installed")
 
@@ -53,14 +53,15 @@ def test_slabs_make_the_whole_image(
     job = AlphaJob(stack, tmp_path / "slabs.zarr", None)
     division = divide(plan_deblur(options, Console(quiet=True)), job)
     assert division is not None
-    assert len(division.slabs) == n_slabs
-    assert {slab.plane for slab in division.slabs} == {0, 1}
-    there = pickle.loads(pickle.dumps(division.without_slabs))
+    slabs = [slab for task in division.tasks for slab in task]
+    assert (len(slabs), len(division.tasks)) == (n_slabs, min(8, n_slabs))
+    assert {slab.plane for slab in slabs} == {0, 1}
+    there = pickle.loads(pickle.dumps(division.without_tasks))
     assert not job.target.exists()
     workers = [plan_deblur(options, Console(quiet=True)) for _ in range(2)]
-    mixed = random.Random(0).sample(division.slabs, len(division.slabs))
+    mixed = random.Random(0).sample(division.tasks, len(division.tasks))
     stats = [
-        restore_slab(workers[number % 2], job, there, slab) for number, slab in enumerate(mixed)
+        restore_slabs(workers[number % 2], job, there, task) for number, task in enumerate(mixed)
     ]
     record = finish_division(plan_deblur(options, Console(quiet=True)), job, there, stats)
     assert read_files(job.target) == read_files(tmp_path / "whole.zarr")

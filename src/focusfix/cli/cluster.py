@@ -18,6 +18,8 @@ from focusfix.errors import DeviceError, FocusfixError, UsageError
 if TYPE_CHECKING:
     from distributed import Client
 
+    from focusfix.cli.slabs import Slab
+
 _CLOSE_WITHIN_S = 5.0
 
 JobT = TypeVar("JobT", bound=HasSource)
@@ -109,7 +111,7 @@ class _Together:
 
     def collect(self, job: Any) -> Record:
         """Let the workers do a job together, and wait for its record."""
-        from focusfix.cli.slabs import divide, finish_division, restore_slab
+        from focusfix.cli.slabs import divide, finish_division, restore_slabs
 
         name = job.source.name
         division = self._ask(job, divide, f"{name} looked at")
@@ -117,14 +119,14 @@ class _Together:
             record = self._ask(job, process, name)
         else:
             try:
+                known = division.without_tasks
                 parts = [
-                    (job, partial(restore_slab, division=division.without_slabs, slab=slab),
-                     f"{name} plane {slab.plane} rows {slab.start} to {slab.stop}")
-                    for slab in division.slabs
-                ]  # fmt: skip
+                    (job, partial(restore_slabs, division=known, slabs=slabs), _title(name, slabs))
+                    for slabs in division.tasks
+                ]
                 queue = Queue(self._desk, parts, f"{name}, {len(parts)} parts")
                 stats = [queue.take() for _ in parts]
-                finish = partial(finish_division, division=division.without_slabs, stats=stats)
+                finish = partial(finish_division, division=known, stats=stats)
                 record = self._ask(job, finish, f"{name} put together")
             except BaseException:
                 division.output.discard()
@@ -134,6 +136,11 @@ class _Together:
 
     def _ask(self, job: Any, act: Act, title: str) -> Any:
         return Queue(self._desk, [(job, act, title)], title).take()
+
+
+def _title(name: str, slabs: "Sequence[Slab]") -> str:
+    first, last = slabs[0], slabs[-1]
+    return f"{name} from plane {first.plane} row {first.start} to {last.plane} row {last.stop}"
 
 
 def _clean_up(writer: Writer, jobs: Sequence[Any]) -> None:

@@ -6,6 +6,7 @@ tiles are blended a slab is a whole plane. A row of tiles that two slabs share i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 _ROWS_OF_TILES = 4
 """Rows of tiles that a slab has at least, so that few are computed twice."""
+
+_LEAST_TASKS = 8
+_PIXELS_PER_TASK = 1 << 20
+"""Small slabs are put together, since each task opens the image again; not to less than this."""
 
 
 class Slab(NamedTuple):
@@ -58,20 +63,20 @@ class Division:
         What is done to each part, for the sidecar.
     alpha : float, optional
         The alpha that was given or found.
-    slabs : tuple of Slab
-        What is to be restored.
+    tasks : tuple of tuple of Slab
+        What is to be restored, by who restores it.
     """
 
     output: "ZarrOutput"
     surveys: "dict[tuple[Path, tuple[int, ...]], Survey]"
     descriptions: list[dict[str, Any]]
     alpha: float | None
-    slabs: tuple[Slab, ...]
+    tasks: tuple[tuple[Slab, ...], ...]
 
     @property
-    def without_slabs(self) -> "Division":
-        """The same for a worker that does one slab, or none."""
-        return replace(self, slabs=())
+    def without_tasks(self) -> "Division":
+        """The same for a worker, who is told its own task."""
+        return replace(self, tasks=())
 
 
 def divide(work: Deblurring, job: AlphaJob) -> Division | None:
@@ -87,7 +92,7 @@ def divide(work: Deblurring, job: AlphaJob) -> Division | None:
     Returns
     -------
     Division or None
-        None for an image that is one slab, and for refocusers, whose distances are found in it.
+        None for an image that makes one task, and for refocusers, whose distances are found in it.
 
     Raises
     ------
@@ -100,14 +105,14 @@ def divide(work: Deblurring, job: AlphaJob) -> Division | None:
         if any(each.choice.family == REFOCUSER for each in seen.restored):
             return None
         chunk = _chunk_height(job.target, seen)
-        slabs = tuple(_cut(seen.parts, seen.source.n_planes, chunk))
-        if len(slabs) < 2:
+        tasks = _group(list(_cut(seen.parts, seen.source.n_planes, chunk)), seen.source.shape_yx)
+        if len(tasks) < 2:
             return None
         surveys = {(seen.reader.path, each.choice.channels): each.survey for each in seen.restored}
         descriptions = [each.description for each in seen.restored]
         alpha = descriptions[0].get("alpha", job.alpha)
         output = ZarrOutput.create(job.target, seen.metadata)
-        return Division(output, surveys, descriptions, alpha, slabs)
+        return Division(output, surveys, descriptions, alpha, tasks)
 
 
 def _chunk_height(target: Path, seen: SeenImage) -> int:
@@ -128,8 +133,18 @@ def _cut(parts: Sequence[Part], n_planes: int, chunk: int) -> Iterator[Slab]:
             yield Slab(plane, start, min(start + step, height))
 
 
-def restore_slab(work: Deblurring, job: AlphaJob, division: Division, slab: Slab) -> "RestoreStats":
-    """Restore a slab and write it into the unfinished output.
+def _group(slabs: list[Slab], shape_yx: tuple[int, int]) -> tuple[tuple[Slab, ...], ...]:
+    """Put neighbouring slabs together to a sensible number of tasks."""
+    n_pixels = sum((slab.stop - slab.start) * shape_yx[1] for slab in slabs)
+    n_tasks = min(max(n_pixels // _PIXELS_PER_TASK, _LEAST_TASKS), len(slabs))
+    bounds = [len(slabs) * number // n_tasks for number in range(n_tasks + 1)]
+    return tuple(tuple(slabs[a:b]) for a, b in pairwise(bounds))
+
+
+def restore_slabs(
+    work: Deblurring, job: AlphaJob, division: Division, slabs: Sequence[Slab]
+) -> "RestoreStats":
+    """Restore slabs and write them into the unfinished output.
 
     Parameters
     ----------
@@ -139,40 +154,42 @@ def restore_slab(work: Deblurring, job: AlphaJob, division: Division, slab: Slab
         The image.
     division : Division
         Of the image.
-    slab : Slab
-        One of it.
+    slabs : sequence of Slab
+        Some of it.
 
     Returns
     -------
     RestoreStats
-        Of the rows of tiles that the slab needs.
+        Of the rows of tiles that the slabs need.
     """
+    with _Known(work, division), work.look_at(replace(job, alpha=division.alpha)) as seen:
+        return add_stats([_restore_slab(seen, division.output, slab) for slab in slabs])
+
+
+def _restore_slab(seen: SeenImage, output: "ZarrOutput", slab: Slab) -> "RestoreStats":
     from focusfix.engine.stream import RestoreStats, restore
     from focusfix.io.zarr_writer import Block
 
     stats = RestoreStats()
-    with _Known(work, division), work.look_at(replace(job, alpha=division.alpha)) as seen:
-        part = next(each for each in seen.parts if slab.plane in each.planes)
-        spans = _spans(part.plan, slab)
-        plan = replace(part.plan, rows=spans)
-        rows = _rows_seen(plan, spans)
-        bands = restore(
-            _RowsOnly(seen.source, rows),
-            part.tile_function,
-            plan,
-            part.scales,
-            companions=tuple(_RowsOnly(each, rows) for each in part.companions),
-            planes=(slab.plane,),
-            batch_size=part.batch_size,
-            dtype=seen.metadata.dtype,
-            copied_samples=seen.source.copied_samples,
-            stats=stats,
-        )
-        first, chunk = spans[0].start, division.output.layout.chunk_yx[0]
-        columns = slice(0, plan.shape_yx[1])
-        for start, strip in _strips(bands, first, slab, chunk):
-            block = Block(slab.plane, slice(start, start + len(strip)), columns)
-            division.output.write_block(block, strip)
+    part = next(each for each in seen.parts if slab.plane in each.planes)
+    spans = _spans(part.plan, slab)
+    plan = replace(part.plan, rows=spans)
+    rows = _rows_seen(plan, spans)
+    bands = restore(
+        _RowsOnly(seen.source, rows),
+        part.tile_function,
+        plan,
+        part.scales,
+        companions=tuple(_RowsOnly(each, rows) for each in part.companions),
+        planes=(slab.plane,),
+        batch_size=part.batch_size,
+        dtype=seen.metadata.dtype,
+        copied_samples=seen.source.copied_samples,
+        stats=stats,
+    )
+    columns = slice(0, plan.shape_yx[1])
+    for start, strip in _strips(bands, spans[0].start, slab, output.layout.chunk_yx[0]):
+        output.write_block(Block(slab.plane, slice(start, start + len(strip)), columns), strip)
     return stats
 
 
@@ -259,7 +276,7 @@ def finish_division(
     division : Division
         Of the image.
     stats : sequence of RestoreStats
-        Of its slabs.
+        Of its tasks.
 
     Returns
     -------
