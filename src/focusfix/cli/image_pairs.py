@@ -234,7 +234,6 @@ def find_partners(
     if not place.exists():
         raise InputError(f"The {role} {place} does not exist.", "Check the path and its spelling.")
     from focusfix.io.image import IMAGE_SUFFIXES
-    from focusfix.io.naming import image_stem
     from focusfix.io.zarr_files import ZARR_SUFFIX, is_zarr
 
     if is_zarr(place):
@@ -245,16 +244,7 @@ def find_partners(
     images = sorted(path for path in place.iterdir() if path.suffix.lower() in suffixes)
     found, missing = [], []
     for source in sources:
-        alike = [
-            [path for path in images if path.name == source.name],
-            [path for path in images if path.stem == source.stem],
-            [path for path in images if image_stem(path) == image_stem(source)],
-        ]
-        alike += [
-            [path for path in images if name in (path.name, path.stem)]
-            for name in others.get(source.name, ())
-        ]
-        candidates = next((paths for paths in alike if paths), [])
+        candidates = _find_alike(source, images, others.get(source.name, ()))
         found += candidates[:1]
         if len(candidates) != 1:
             missing.append(f"{source.name} ({len(candidates)} found)")
@@ -266,6 +256,19 @@ def find_partners(
             "Give the files of both folders the same names.",
         )
     return found
+
+
+def _find_alike(source: Path, images: Sequence[Path], others: Sequence[str]) -> list[Path]:
+    """Find images of the name of one, then of its stem, then of one of its other names."""
+    from focusfix.io.naming import image_stem
+
+    alike = [
+        [path for path in images if path.name == source.name],
+        [path for path in images if path.stem == source.stem],
+        [path for path in images if image_stem(path) == image_stem(source)],
+    ]
+    alike += [[path for path in images if name in (path.name, path.stem)] for name in others]
+    return next((paths for paths in alike if paths), [])
 
 
 def _find_fields(sources: Sequence[Path], place: Path, role: str) -> list[Path]:
