@@ -130,7 +130,8 @@ class BlockStore:
     n_plane_axes : int
         How many of them number the planes.
     cache_bytes : int
-        Decoded chunks kept at most; bytes. At least one row of chunks across the plane is kept.
+        Decoded chunks kept at most; bytes. Of chunks with one plane, only a row across the plane
+        is kept, or 16 MiB.
 
     Notes
     -----
@@ -166,8 +167,7 @@ class BlockStore:
                 f"each chunk holds {prod(depth)} planes and is decoded once for each of them",
             )
         block_bytes = piece_bytes * prod(self.depth)
-        self._most = max(cache_bytes // block_bytes, self._across)
-        self._capacity = min(self._most, max(_LEAST_CACHE_BYTES // block_bytes, 1))
+        self._capacity = max(min(cache_bytes, _LEAST_CACHE_BYTES) // block_bytes, self._across)
         if prod(self.depth) > 1:
             self._capacity = slab_blocks
 
@@ -198,7 +198,6 @@ class BlockStore:
         with self._lock:
             tall, wide = self._tall, self._wide
             bands = range(rows.start // tall, -(-rows.stop // tall))
-            self._capacity = min(self._most, max(self._capacity, len(bands) * self._across))
             for i in bands:
                 top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
                 cells = range(columns.start // wide, -(-columns.stop // wide))
@@ -224,6 +223,7 @@ class BlockStore:
         found = {key: self._cache[key] for key in keys if key in self._cache}
         missing = [key[2] for key in keys if key not in found]
         if missing:
+            self._make_room(len(missing))
             run = range(missing[0], missing[-1] + 1)
             pixels = self._decode(slab, i, run)
             axis = self._n_plane_axes + 1
@@ -233,9 +233,12 @@ class BlockStore:
         for key in keys:
             self._cache[key] = found[key]
             self._cache.move_to_end(key)
-        while len(self._cache) > self._capacity:
-            self._cache.popitem(last=False)
+        self._make_room(0)
         return [found[key] for key in keys]
+
+    def _make_room(self, n_blocks: int) -> None:
+        while self._cache and len(self._cache) > self._capacity - n_blocks:
+            self._cache.popitem(last=False)
 
     def _decode(self, slab: tuple[int, ...], i: int, cells: range) -> np.ndarray:
         """Read blocks side by side; axes as shown, colour samples last."""
