@@ -10,8 +10,8 @@ distance,
 with :math:`b` the image, :math:`H_0` the transfer function of the lens in focus, which the result
 has been through already, :math:`\sigma(r)` the noise from pixel to pixel, and :math:`c` from 0.8 to
 1.25, since no lens is quite what its label says. Results that leave more than 6 % of the contrast
-unexplained are refused, as are those in which noise makes up more than half of the change; the
-sharpest of the others wins.
+unexplained are refused, as are those that leave two thirds as much of it as they are sharper, and
+those in which noise makes up more than half of the change; the sharpest of the others wins.
 
 Sharpness is the root-mean-square slope of the smoothed result. Refocusing moves light and adds
 none, so that slopes can be compared among results of one image, and the one at distance 0, whose
@@ -38,6 +38,10 @@ from focusfix.optics import OpticsSettings, blur_radius_px, defocus_psf
 
 CONTRAST_SHARE = 0.06
 """Part of the contrast of the image that a result may leave unexplained."""
+
+GAIN_PER_SHARE = 1.5
+"""How much sharper a result must be for each part of the contrast that it leaves unexplained: an
+image that is in focus already gets little sharper, and that little does not explain it."""
 
 MOST_NOISE_SHARE = 0.5
 LEAST_GAIN = 1.01
@@ -165,6 +169,7 @@ def choose_distance(trials: list[DistanceTrial], contrast_of_image: float) -> Di
         if trial.residual <= CONTRAST_SHARE * contrast_of_image
         and trial.noise_share <= MOST_NOISE_SHARE
         and trial.sharpness_gain >= LEAST_GAIN
+        and (trial.sharpness_gain - 1) * contrast_of_image >= GAIN_PER_SHARE * trial.residual
     ]
     return max(fit, key=lambda trial: trial.sharpness_gain, default=None)
 

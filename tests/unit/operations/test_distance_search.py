@@ -87,6 +87,7 @@ def test_the_sharpest_that_qualifies_wins():
         DistanceTrial(-2.0, 1.4, 0.02, 0.1),
         DistanceTrial(-3.0, 2.0, 0.02, 0.9),  # noise
         DistanceTrial(-4.0, 3.0, 0.50, 0.0),  # does not explain the image
+        DistanceTrial(-5.0, 1.05, 0.05, 0.0),  # nor for as little as it gains
     ]
     best = choose_distance(trials, 1.0)
     assert best is not None
