@@ -19,6 +19,9 @@ from focusfix.io.metadata import PIXEL_TYPES
 _DAMAGE = (RuntimeError, ValueError, KeyError, TypeError, EOFError, zlib.error, lzma.LZMAError)
 _NEXT_STEP = "Copy it again from where it was written, or write it again."
 
+# Of the compression. Higher ones take many times as long, and make camera images no smaller.
+_LEVEL = 1
+
 # Above this number, chunks are not counted.
 _MOST_COUNTED = 100_000
 
@@ -152,7 +155,7 @@ def create_array(
     with _quiet():
         if zarr_format == 3:
             blosc = BloscCodec(
-                typesize=dtype.itemsize, cname="zstd", clevel=5, shuffle=BloscShuffle.shuffle
+                typesize=dtype.itemsize, cname="zstd", clevel=_LEVEL, shuffle=BloscShuffle.shuffle
             )
             zarr.create_array(
                 path, zarr_format=3, compressors=[blosc], dimension_names=list(axes), **common
@@ -160,7 +163,7 @@ def create_array(
             return
         from numcodecs import Blosc
 
-        blosc_2 = Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)
+        blosc_2 = Blosc(cname="zstd", clevel=_LEVEL, shuffle=Blosc.SHUFFLE)
         zarr.create_array(path, zarr_format=2, compressors=[blosc_2], **common)
 
 
