@@ -14,43 +14,26 @@ from focusfix.cli.classical_options import CLASSICAL_MODELS
 from focusfix.cli.cluster import assign
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.deblur_plan import LATENT_LINE, plan_model
+from focusfix.cli.deblur_parts import PartMaker
+from focusfix.cli.deblur_plan import plan_model
 from focusfix.cli.depth_fusion import DepthFusing
 from focusfix.cli.errands import Beside
 from focusfix.cli.files import Record, process_jobs, show_output
-from focusfix.cli.focus_reference import bind_focus_code
-from focusfix.cli.line_deblurring import bind_line
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import (
-    AUTO,
-    AUTO_MODELS,
-    BoundModel,
-    Choice,
-    ModelShelf,
-    check_halo,
-    choose_models,
-)
+from focusfix.cli.model_choice import AUTO, AUTO_MODELS, ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
-from focusfix.cli.refocus_deblurring import refocus_parts
-from focusfix.cli.refocus_options import REFOCUSER
-from focusfix.cli.refocusing import Refocusing
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
-    describe_part,
     describe_stats,
     output_metadata,
-    planes_of_channels,
     restore_file,
-    select_channels,
 )
-from focusfix.cli.scales import fit_scales, tell_findings
-from focusfix.cli.second_image import SecondImage, open_second, pair_files
+from focusfix.cli.second_image import pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
 from focusfix.cli.trust import write_trust_map
 from focusfix.cli.trust_plan import READER, check_trust_options, plan_maps
-from focusfix.cli.two_way import tell_blending
 
 if TYPE_CHECKING:
     from focusfix.engine.stream import RestoreStats
@@ -224,7 +207,16 @@ class Deblurring:
             for note in reader.notes:
                 self.console.note(f"{job.source}: {note}")
             metadata = output_metadata(reader.metadata, self.options)
-            restored, n_gaps = self._parts(stack, reader, job)
+            maker = PartMaker(
+                self.options,
+                self.console,
+                self.model,
+                StepOptions(self.tile_px, self.halo_px, self.batch_size),
+                self.shelf,
+                self.surveys,
+            )
+            blurrier = self.partners.get(job.source)
+            restored, n_gaps = maker.make(stack, reader, blurrier, job.alpha)
             yield SeenImage(reader, ReaderSource(reader), metadata, restored, n_gaps, started)
 
     def record(
@@ -250,95 +242,6 @@ class Deblurring:
         if not self.options.no_sidecar:
             write_record(sidecar_path(job.target), record)
         return record
-
-    def _parts(
-        self, stack: ExitStack, reader: "ImageReader", job: AlphaJob
-    ) -> tuple[list[RestoredPart], int]:
-        """Make the parts of one image, and count the gaps."""
-        channels = select_channels(reader.metadata, self.options.channel)
-        choices = choose_models(reader, channels, self.model, self.console)
-        second = None
-        if job.source in self.partners:
-            path = self.partners[job.source]
-            second = open_second(stack, reader, path, self.options.axes, channels, self.console)
-        surveys = [self._survey(reader, choice, second) for choice in choices]
-        found = list(zip(choices, surveys, strict=True))
-        tell_findings(reader, found, self.console)
-        if choices[0].family == REFOCUSER:
-            sizes = StepOptions(self.tile_px, self.halo_px, self.batch_size)
-            refocusing = Refocusing(self.shelf, self.options, choices[0], reader, surveys[0], sizes)
-            return refocus_parts(stack, refocusing, self.options.dz_um), surveys[0].n_gaps
-        made = [self._part(reader, choice, survey, second, job) for choice, survey in found]
-        return made, surveys[0].n_gaps
-
-    def _survey(
-        self, reader: "ImageReader", choice: Choice, second: SecondImage | None
-    ) -> "Survey":
-        known = self.surveys.get((reader.path, choice.channels))
-        return known or fit_scales(
-            reader,
-            choice,
-            normalize=self.options.normalize,
-            camera_offset=self.options.camera_offset,
-            nan_policy=self.options.nan_policy,
-            companions=() if second is None else (second.source(),),
-        )
-
-    def _part(
-        self,
-        reader: "ImageReader",
-        choice: Choice,
-        survey: "Survey",
-        second: SecondImage | None,
-        job: AlphaJob,
-    ) -> RestoredPart:
-        from focusfix.engine.tiles import plan_tiles
-        from focusfix.operations.images import choose_batch_size
-
-        bound, details = self._bind(reader, choice, survey, second, job)
-        check_halo(bound.footprint, self.halo_px)
-        plan = plan_tiles(
-            reader.metadata.shape_yx, bound.footprint, tile_px=self.tile_px, halo_px=self.halo_px
-        )
-        tell_blending(self.console, reader, choice, plan)
-        batch = self.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
-        part = Part(
-            planes_of_channels(reader.metadata, choice.channels),
-            bound.function,
-            plan,
-            survey.scales,
-            batch,
-            () if second is None else (second.source(),),
-        )
-        description = {**self._describe(choice, bound, part), **details}
-        return RestoredPart(choice, bound.network, survey, part, description)
-
-    def _bind(
-        self,
-        reader: "ImageReader",
-        choice: Choice,
-        survey: "Survey",
-        second: SecondImage | None,
-        job: AlphaJob,
-    ) -> tuple[BoundModel, Record]:
-        """Give the network of one choice its parameters; also say which."""
-        if choice.family == LATENT_LINE:
-            return bind_line(self.shelf, self.options, reader, choice, survey, second, job.alpha)
-        if choice.family == "disentangled":
-            return bind_focus_code(self.shelf, self.options, choice)
-        return self.shelf.bind(choice), {}
-
-    def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:
-        return {
-            "name": choice.path.stem,
-            "path": str(choice.path),
-            "sha256": self.shelf.load(choice).sha256,
-            "channels": list(choice.channels),
-            **describe_part(part),
-            "device": bound.function.device.name,
-            "precision": bound.function.precision,
-            "runtime": bound.function.runtime,
-        }
 
 
 def deblur_files(options: DeblurOptions, console: Console) -> None:

@@ -1,13 +1,13 @@
 """One image through the tile engine: which channels, on which scale, through which function."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focusfix.cli.console import Advance, Console
+from focusfix.cli.bands import merge_bands
+from focusfix.cli.console import Console
 from focusfix.cli.options import ImageOptions, OutputType
 from focusfix.errors import UsageError
 
@@ -218,7 +218,7 @@ def restore_file(
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     with ExitStack() as stack:
         advance = stack.enter_context(console.progress(source.path.name))
-        bands = stack.enter_context(closing(_merge_bands(source, dtype, parts, stats, advance)))
+        bands = stack.enter_context(closing(merge_bands(source, dtype, parts, stats, advance)))
         done = bands if finish is None else map(finish, bands)
         notes = write_image(target, metadata, done, overwrite=overwrite)
     for note in notes:
@@ -254,51 +254,3 @@ def add_stats(stats: "Sequence[RestoreStats]") -> "RestoreStats":
         n_clipped=sum(each.n_clipped for each in stats),
         backed_off=any(each.backed_off for each in stats),
     )
-
-
-def _merge_bands(
-    source: "ReaderSource",
-    dtype: "np.dtype[Any]",
-    parts: Sequence[Part],
-    stats: "Sequence[RestoreStats]",
-    advance: Advance,
-) -> "Generator[np.ndarray]":
-    """Take the bands of each plane from the part that it belongs to, in the order of planes."""
-    from focusfix.engine.stream import restore
-
-    shares = [0.0] * len(parts)
-
-    def tell(index: int, share: float) -> None:
-        shares[index] = share * len(parts[index].planes) / source.n_planes
-        advance(sum(shares))
-
-    streams = [
-        restore(
-            source,
-            part.tile_function,
-            part.plan,
-            part.scales,
-            companions=part.companions,
-            planes=part.planes,
-            batch_size=part.batch_size,
-            dtype=dtype,
-            copied_samples=source.copied_samples,
-            stats=stats[index],
-            on_progress=partial(tell, index),
-        )
-        for index, part in enumerate(parts)
-    ]
-    owner = {plane: index for index, part in enumerate(parts) for plane in part.planes}
-    with ExitStack() as stack:
-        for stream in streams:
-            stack.enter_context(closing(stream))
-        for plane in range(source.n_planes):
-            yield from _take_plane(streams[owner[plane]], source.shape_yx[0])
-
-
-def _take_plane(stream: "Iterator[np.ndarray]", height: int) -> "Iterator[np.ndarray]":
-    rows = 0
-    while rows < height:
-        band = next(stream)
-        rows += len(band)
-        yield band

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix import __version__
 from focusfix.cli.alphas import parse_grid
+from focusfix.cli.channel_models import choose_models
 from focusfix.cli.console import Console
 from focusfix.cli.depth_fusion import without_z
 from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import ModelShelf, choose_models, family_of, find_model
+from focusfix.cli.model_choice import ModelShelf, family_of, find_model
 from focusfix.cli.options import Normalization, parse_count
 from focusfix.cli.refocus_levels import RecordedLevels, parse_level, sharpest_level
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
