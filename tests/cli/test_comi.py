@@ -75,7 +75,9 @@ def test_from_stacks_to_images_both_ways(tmp_path, stacks, image, run_program):
         assert (made.shape, made.dtype) == (given.shape, given.dtype) == ((80, 72), np.uint16)
 
 
-def test_without_pairs(tmp_path, stacks, run_cli):
+def test_without_pairs(tmp_path, stacks, run_cli, monkeypatch):
+    for picture in ("write_preview", "write_loss_curve"):  # they take most of the time
+        monkeypatch.setattr(f"focusfix.training.run.{picture}", lambda *_: None)
     run = tmp_path / "run"
     asked = ("train", stacks, *TINY, "--lesson-setting", "paired=false")
     record = json.loads(run_cli(*asked, "--dry-run", "--json").out)
