@@ -23,6 +23,7 @@ from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import AUTO, AUTO_MODELS, ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
+from focusfix.cli.refocus_options import surface_of
 from focusfix.cli.restoration import (
     Part,
     complete_parts,
@@ -150,10 +151,10 @@ class Deblurring:
         return jobs
 
     def fixed_files(self) -> tuple[str, ...]:
-        """Name the weights that may be needed, and the reference in focus."""
-        reference = self.options.in_focus_reference
+        """Name the weights that may be needed, the reference in focus, and a surface."""
         names = AUTO_MODELS if self.model == AUTO else (self.model,)
-        return (*names, READER, *(() if reference is None else (str(reference),)))
+        others = self.options.in_focus_reference, surface_of(self.options.dz_um)
+        return (*names, READER, *(str(path) for path in others if path is not None))
 
     def beside(self, job: AlphaJob) -> Beside:
         """Tell which other files belong to a job."""

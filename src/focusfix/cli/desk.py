@@ -80,16 +80,16 @@ def _for_workers(options: BatchOptions) -> BatchOptions:
         for each in fields(options)
         if isinstance(value := getattr(options, each.name), Path)
     }
-    model = getattr(options, "model", None)
-    if model is not None:
-        paths["model"] = _absolute_name(model)
+    for name in ("model", "dz_um"):
+        if isinstance(text := getattr(options, name, None), str):
+            paths[name] = _absolute_name(text)
     of_batch = ("inputs", "output", "files_from", "pattern", "num_parts", "part_id", "scheduler")
     paths |= dict.fromkeys(of_batch)
     return replace(options, overwrite=True, skip_existing=False, **paths)
 
 
 def _absolute_name(name: str) -> Any:
-    """Make the path of weights absolute, and leave names as they are."""
+    """Make the path of a file absolute, and leave names and numbers as they are."""
     from focusfix.io.weights import list_weights
 
     is_name = any(name == weights.name for weights in list_weights())

@@ -82,10 +82,16 @@ def read_wanted(text: str | None, model: str) -> Wanted:
         )
     if text == AUTO:
         return Wanted()
-    try:
-        distance = float(text)
-    except ValueError:
-        return Wanted(surface=_surface_path(text))
+    surface = surface_of(text)
+    if surface is not None:
+        return Wanted(surface=surface)
+    if not _is_number(text):
+        raise UsageError(
+            f"--dz-um takes micrometres, auto, or an image of distances, and there is no file "
+            f"{text}.",
+            "Give a number such as -6, or the image.",
+        )
+    distance = float(text)
     if not abs(distance) < float("inf"):
         raise UsageError(f"--dz-um must be finite, not {text}.", "Give micrometres, such as -6.")
     return Wanted(dz_um=distance)
@@ -122,12 +128,17 @@ def check_refocus_options(options: RefocusOptions, family: str, model: str) -> N
             )
 
 
-def _surface_path(text: str) -> Path:
+def surface_of(text: str | None) -> Path | None:
+    """Return the image of distances that ``--dz-um`` names, if it is no number and there is one."""
+    if text is None or text == AUTO or _is_number(text):
+        return None
     path = Path(text).expanduser()
-    if not path.exists():
-        raise UsageError(
-            f"--dz-um takes micrometres, auto, or an image of distances, and there is no file "
-            f"{text}.",
-            "Give a number such as -6, or the image.",
-        )
-    return path
+    return path if path.exists() else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
