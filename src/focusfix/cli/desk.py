@@ -19,8 +19,8 @@ from focusfix.errors import DeviceError, ModelError, OutOfMemoryError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_AHEAD = 1000
-"""Errands that the scheduler knows of at once."""
+_AHEAD = 4000
+"""Errands that are handed out and not done: several for each of a thousand workers."""
 
 _LOOK_EVERY_S = 0.5
 _PATIENCE = "Run the command again with --skip-existing when it is back."
@@ -164,7 +164,9 @@ class Desk:
 
 
 class Queue:
-    """Errands of which a thousand are handed out ahead, and whose results are taken in order.
+    """Errands of which some thousand are handed out at a time, and whose results come in order.
+
+    One that takes long holds up no others: they are handed out as others are done.
 
     Parameters
     ----------
@@ -184,7 +186,10 @@ class Queue:
         self._changed = threading.Event()
         self._n_handed_out = 0
         self._n_done = 0
-        while self._n_handed_out < min(_AHEAD, len(errands)):
+        self._top_up()
+
+    def _top_up(self) -> None:
+        while self._n_handed_out < min(self._n_done + _AHEAD, len(self._errands)):
             self._hand_out()
 
     def _hand_out(self) -> None:
@@ -207,8 +212,7 @@ class Queue:
             If there is none; the one after it can be taken all the same.
         """
         future, job = self._waiting.popleft()
-        if self._n_handed_out < len(self._errands):
-            self._hand_out()
+        self._top_up()
         if not future.done():
             self._wait(future)
         return self._desk.read(future, job)
@@ -218,6 +222,7 @@ class Queue:
             while not future.done():
                 self._changed.wait(_LOOK_EVERY_S)
                 self._changed.clear()
+                self._top_up()
                 advance(self._n_done / len(self._errands))
 
 
