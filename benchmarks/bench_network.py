@@ -20,6 +20,7 @@ import torch
 from bench_memory import write_noisy_image
 from results import add_options, publish, table
 from timing import Timing, compare, time_once
+from torch.utils.flop_counter import FlopCounterMode
 
 import focusfix
 from focusfix.engine.stream import restore
@@ -141,7 +142,19 @@ def compare_ways(reader: ImageReader, folder: Path, options: argparse.Namespace)
             for _ in range(options.warm_up + options.repeats)
         ][options.warm_up :]
     timed = {name: Timing(*zip(*(each[name] for each in rounds), strict=True)) for name in ways}
-    report(timed, plan, function, options, note)
+    report(timed, plan, function, options, note, count_work(weights, plan))
+
+
+def count_work(weights: Path, plan: TilePlan) -> float:
+    """Count the operations of matrix products and convolutions; 10^9 per 10^6 pixels of the image.
+
+    A multiplication and an addition are two; halos are part of it.
+    """
+    network, _ = load_checkpoint(weights)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network.restore_core(torch.zeros(1, 1, *plan.tile_shape), plan.halo_px)
+    pixels = plan.shape_yx[0] * plan.shape_yx[1]
+    return counter.get_total_flops() * plan.n_tiles / pixels / 1e3
 
 
 @contextmanager
@@ -165,6 +178,7 @@ def report(
     function: NetworkFunction,
     options: argparse.Namespace,
     note: str,
+    work: float,
 ) -> None:
     """Publish throughputs and ratios."""
     megapixels = options.side**2 / 1e6
@@ -182,7 +196,8 @@ def report(
         f"`{options.model}` on {options.side} x {options.side} pixels, {function.runtime} in "
         f"{function.precision} on {function.device.kind}, {torch.get_num_threads()} threads; "
         f"{plan.n_tiles} tiles of {plan.tile_shape[0]} x {plan.tile_shape[1]} pixels, of which "
-        f"halos are {plan.halo_overhead:.1%} more than the image. {note}"
+        f"halos are {plan.halo_overhead:.1%} more than the image; {work:.0f} GFLOP per megapixel. "
+        f"{note}"
     )
     wanted = f"Wanted: at least {WANTED_OVER_BARE} of the bare network, {WANTED_OVER_PEER:g} MONAI."
     lines = [facts, "", *table(head, rows), "", wanted]
@@ -191,7 +206,7 @@ def report(
         f"{name}, megapixels per processor s": megapixels / each.median_cpu_s
         for name, each in timed.items()
     }
-    figures["threads"] = float(torch.get_num_threads())
+    figures |= {"threads": float(torch.get_num_threads()), "GFLOP per megapixel": work}
     publish(
         options.results,
         f"The shipped network on {function.device.kind}",

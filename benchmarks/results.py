@@ -95,6 +95,35 @@ def replace_section(page: str, title: str, text: str) -> str:
     return "\n".join([head.rstrip() + "\n", *parts])
 
 
+def replace_marked(page: str, script: str, lines: Sequence[str]) -> str:
+    """Put text between the marks of a script, which a page of the documentation has.
+
+    Parameters
+    ----------
+    page : str
+        Markdown with two comments, ``<!-- SCRIPT: begin -->`` and ``<!-- SCRIPT: end -->``.
+    script : str
+        Name of the file that makes the text.
+    lines : sequence of str
+        The text.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Raises
+    ------
+    ValueError
+        If the marks are not there.
+    """
+    begin, end = f"<!-- {script}: begin -->", f"<!-- {script}: end -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", flags=re.DOTALL)
+    if not pattern.search(page):
+        raise ValueError(f"the page has no marks for what {script} makes")
+    return pattern.sub(lambda _: "\n".join([begin, "", *lines, "", end]), page)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Lay a table out in Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from results import add_results_option, publish, table
+from results import add_results_option, publish, replace_marked, table
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "scaling.md"
 TIMES = DOCS / "results" / "task_times.csv"
 PER_WORKER = (1, 2, 5, 10, 20, 50)
 
@@ -86,7 +87,6 @@ class Worker:
     task: int | None = None
     since: float = 0.0
     plan: int = 0
-    lost: bool = False
 
 
 @dataclass
@@ -105,6 +105,9 @@ class Cluster:
         Source of chance.
     copy : bool
         Whether a worker without work begins the longest running task again.
+    ahead : int, optional
+        How many tasks may be handed out from the first one on that is not done; any when not
+        given.
     """
 
     task_s: Sequence[float]
@@ -112,14 +115,17 @@ class Cluster:
     trouble: Trouble
     random: np.random.Generator
     copy: bool = False
+    ahead: int | None = None
     events: list[tuple[float, int, str, int, int]] = field(default_factory=list)
     done: set[int] = field(default_factory=set)
     crews: dict[int, set[int]] = field(default_factory=dict)
+    idle: set[int] = field(default_factory=set)
     useful_s: float = 0.0
     busy_s: float = 0.0
     repeats: int = 0
     copies: int = 0
     _n_events: int = 0
+    _first_open: int = 0
     _desk_free_s: float = 0.0
 
     def run(self) -> Outcome:
@@ -146,7 +152,6 @@ class Cluster:
         heapq.heappush(self.events, (when, self._n_events, what, number, plan))
 
     def _arrive(self, now: float, number: int) -> None:
-        self.workers[number].lost = False
         if self.trouble.losses_per_hour:
             life_s = self.random.exponential(3600 / self.trouble.losses_per_hour)
             self._expect(now + life_s, "lose", number)
@@ -154,15 +159,28 @@ class Cluster:
 
     def _begin(self, now: float, number: int) -> None:
         """Give a worker the next task, or a copy of one, or nothing."""
-        task = self.queue.popleft() if self.queue else self._task_to_copy(now)
+        task = self.queue.popleft() if self._may_hand_out() else self._task_to_copy(now)
         if task is None:
+            self.idle.add(number)
             return
+        self.idle.discard(number)
         self._desk_free_s = max(self._desk_free_s, now) + self.trouble.hand_out_s
         worker = self.workers[number]
         worker.task, worker.since = task, self._desk_free_s
         self.crews.setdefault(task, set()).add(number)
         end = worker.since + self.task_s[task] * worker.slowness
         self._expect(end, "finish", number, worker.plan)
+
+    def _may_hand_out(self) -> bool:
+        """Tell whether there is a task, and it is not too far ahead of the first open one."""
+        if not self.queue:
+            return False
+        return self.ahead is None or self.queue[0] < self._first_open + self.ahead
+
+    def _wake(self, now: float) -> None:
+        """Give tasks to workers without work, as long as there are both."""
+        while self.idle and self._may_hand_out():
+            self._begin(now, min(self.idle))
 
     def _task_to_copy(self, now: float) -> int | None:
         """Find the task that runs longest, of those that run once."""
@@ -184,8 +202,11 @@ class Cluster:
         crew = sorted(self.crews[task])
         for each in crew:
             self._stop(now, each)
+        while self._first_open in self.done:
+            self._first_open += 1
         for each in crew:
             self._begin(now, each)
+        self._wake(now)
 
     def _stop(self, now: float, number: int) -> None:
         """Take a worker off its task, if it has one; what was planned for it is void."""
@@ -200,23 +221,25 @@ class Cluster:
 
     def _lose(self, now: float, number: int) -> None:
         """Lose a worker: its task goes back, and somebody without work takes it."""
-        worker = self.workers[number]
-        task = worker.task
+        task = self.workers[number].task
         self._stop(now, number)
-        worker.lost = True
+        self.idle.discard(number)
         self._expect(now + self.trouble.restart_s, "arrive", number)
         if task is None or task in self.crews:
             return
         self.repeats += 1
         self.queue.appendleft(task)
-        for other, each in enumerate(self.workers):
-            if each.task is None and not each.lost:
-                self._begin(now, other)
-                return
+        self._wake(now)
 
 
 def simulate(
-    task_s: Sequence[float], workers: int, trouble: Trouble, *, seed: int = 0, copy: bool = False
+    task_s: Sequence[float],
+    workers: int,
+    trouble: Trouble,
+    *,
+    seed: int = 0,
+    copy: bool = False,
+    ahead: int | None = None,
 ) -> Outcome:
     """Do tasks on a cluster.
 
@@ -232,6 +255,8 @@ def simulate(
         Of the chances.
     copy : bool
         Whether the last tasks are begun a second time by workers without work.
+    ahead : int, optional
+        How far ahead of the first open task the scheduler hands out; any distance when not given.
 
     Returns
     -------
@@ -241,7 +266,7 @@ def simulate(
     random = np.random.default_rng(seed)
     slow = random.permutation(workers) < round(trouble.slow_share * workers)
     crew = [Worker(trouble.slow_factor if each else 1.0) for each in slow]
-    return Cluster(task_s, crew, trouble, random, copy).run()
+    return Cluster(task_s, crew, trouble, random, copy, ahead).run()
 
 
 def main() -> None:
@@ -257,6 +282,7 @@ def main() -> None:
     parser.add_argument("--times", type=Path, default=TIMES, help="measured times, CSV")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--plot", type=Path, default=DOCS / "images" / "cluster.svg")
+    parser.add_argument("--page", type=Path, nargs="?", const=PAGE, help="page to change as well")
     add_results_option(parser)
     options = parser.parse_args()
     shape = read_shape(options.times)
@@ -273,7 +299,12 @@ def main() -> None:
         figures[f"{name}: makespan over ideal"] = outcome.makespan_s / ideal_s
     draw(options.plot, options, shape, trouble)
     head = ("cluster", "makespan, min", "over ideal", "useful", "begun again", "copies")
-    publish(options.results, "Cluster, simulated", command(options), table(head, rows), figures)
+    lines = table(head, rows)
+    publish(options.results, "Cluster, simulated", command(options), lines, figures)
+    if options.page is not None:
+        page = options.page.read_text(encoding="utf-8")
+        page = replace_marked(page, Path(__file__).name, lines)
+        options.page.write_text(page, encoding="utf-8")
 
 
 def command(options: argparse.Namespace) -> str:
@@ -306,23 +337,22 @@ def scenarios(
     ideal_s = sum(tasks) / workers
     slow = replace(trouble, losses_per_hour=0.0)
     lost = replace(trouble, slow_share=0.0)
-    cases = (
-        (
-            "equal tasks, no trouble",
-            [ideal_s * workers / len(tasks)] * len(tasks),
-            Trouble(),
-            False,
-        ),
-        ("measured times, handed out one by one", tasks, replace(slow, slow_share=0.0), False),
-        ("and slow workers", tasks, slow, False),
-        ("or lost workers", tasks, lost, False),
-        ("both", tasks, trouble, False),
-        ("both, tasks of a quarter", quarters, trouble, False),
-        ("both, last tasks copied", tasks, trouble, True),
-        ("both, quarters and copies", quarters, trouble, True),
-    )
-    for name, seconds, wrong, copy in cases:
-        yield name, simulate(seconds, workers, wrong, seed=seed, copy=copy), ideal_s
+    equal = [ideal_s * workers / len(tasks)] * len(tasks)
+    for name, seconds, wrong in (
+        ("equal tasks, no trouble", equal, Trouble()),
+        ("measured times, handed out one by one", tasks, replace(slow, slow_share=0.0)),
+        ("and slow workers", tasks, slow),
+        ("or lost workers", tasks, lost),
+        ("both", tasks, trouble),
+        ("both, tasks of a quarter", quarters, trouble),
+    ):
+        yield name, simulate(seconds, workers, wrong, seed=seed), ideal_s
+    for name, seconds in (("both, last tasks copied", tasks), ("quarters and copies", quarters)):
+        yield name, simulate(seconds, workers, trouble, seed=seed, copy=True), ideal_s
+    for times in (1, 2, 4):
+        ahead = times * workers
+        found = simulate(tasks, workers, trouble, seed=seed, ahead=ahead)
+        yield f"both, at most {ahead} tasks ahead of the first open one", found, ideal_s
 
 
 def describe(name: str, outcome: Outcome, ideal_s: float) -> list[str]:

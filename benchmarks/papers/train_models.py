@@ -18,9 +18,6 @@ CODES = ("ml-vae", "manifold", "manifold-1d")
 WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "consistency")}
 """The manifold model with one of its losses left out."""
 
-COMPARED = ("rdn", "deepdeblur", "care-unet", "multilevel-unet")
-"""Networks that the paper of the multi-level U-Net compares, and the usual one of the field."""
-
 
 class Small(NamedTuple):
     """How a small model is trained.
@@ -31,12 +28,15 @@ class Small(NamedTuple):
         Hyperparameters.
     steps, samples, crop_px : int
         Steps, samples in one step, and the size of their crops.
+    lesson : tuple of str
+        Settings of the lesson.
     """
 
     settings: tuple[str, ...]
     steps: int
     samples: int
     crop_px: int
+    lesson: tuple[str, ...] = ()
 
 
 SMALL = {
@@ -46,6 +46,7 @@ SMALL = {
     "deepdeblur": Small(("blocks=3", "width=20"), 1000, 4, 96),
     "care-unet": Small(("base_width=16",), 1000, 4, 96),
     "multilevel-unet": Small(("base_width=8",), 1000, 4, 96),
+    "comi": Small(("base_width=16", "blocks=3"), 800, 4, 64, ("critic_width=16",)),
 }
 
 
@@ -65,6 +66,8 @@ def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str
     small = SMALL[name]
     for setting in small.settings:
         command += ["--model-setting", setting]
+    for setting in small.lesson:
+        command += ["--lesson-setting", setting]
     command += ["--steps", str(small.steps), "--batch-size", str(small.samples)]
     return [*command, "--crop-size", str(small.crop_px)]
 
