@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -113,7 +114,7 @@ class _Together:
         """Let the workers do a job together, and wait for its record."""
         from focusfix.cli.slabs import divide, finish_division, restore_slabs
 
-        name = job.source.name
+        name, started = job.source.name, time.monotonic()
         division = self._ask(job, divide, f"{name} looked at")
         if division is None:
             record = self._ask(job, process, name)
@@ -126,7 +127,8 @@ class _Together:
                 ]
                 queue = Queue(self._desk, parts, f"{name}, {len(parts)} parts")
                 stats = [queue.take() for _ in parts]
-                finish = partial(finish_division, division=known, stats=stats)
+                seconds = time.monotonic() - started
+                finish = partial(finish_division, division=known, stats=stats, seconds=seconds)
                 record = self._ask(job, finish, f"{name} put together")
             except BaseException:
                 division.output.discard()
@@ -163,9 +165,12 @@ def _connect(address: str, console: Console) -> "Iterator[Client]":
             "--scheduler needs Dask, which is not installed.",
             "Install it with: pip install 'focusfix[distributed]', or use --num-parts.",
         )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     from distributed import Client
 
+    for name in [
+        each for each in logging.root.manager.loggerDict if each.startswith("distributed")
+    ]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, set_as_default=False, name="focusfix")
     except (OSError, ValueError, TypeError) as error:

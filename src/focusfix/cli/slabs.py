@@ -263,7 +263,11 @@ def _strips(
 
 
 def finish_division(
-    work: Deblurring, job: AlphaJob, division: Division, stats: "Sequence[RestoreStats]"
+    work: Deblurring,
+    job: AlphaJob,
+    division: Division,
+    stats: "Sequence[RestoreStats]",
+    seconds: float,
 ) -> Record:
     """Complete the output of which all slabs are written, and put down what was done.
 
@@ -277,6 +281,8 @@ def finish_division(
         Of the image.
     stats : sequence of RestoreStats
         Of its tasks.
+    seconds : float
+        Time that was needed so far.
 
     Returns
     -------
@@ -293,4 +299,5 @@ def finish_division(
             each._replace(description=text)
             for each, text in zip(seen.restored, division.descriptions, strict=True)
         ]
-        return work.record(job, seen._replace(restored=described), total, None)
+        whole = seen._replace(restored=described, started=seen.started - seconds)
+        return work.record(job, whole, total, None)

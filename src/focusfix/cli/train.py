@@ -63,6 +63,7 @@ def run(options: TrainOptions, console: Console) -> None:
 
     with join_team(options.device) as (team, device):
         if not team.is_first:
+            console.quiet = True
             console = Notebook()  # which nobody reads: errors are told, the rest the first says
         if device.note:
             console.note(f"training on {device.name}: {device.note}")
