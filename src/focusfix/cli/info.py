@@ -131,8 +131,10 @@ def describe_file(path: Path, axes: str | None, console: Console) -> Record:
         If it is not an image that can be read.
     """
     from focusfix.io.image import open_image
+    from focusfix.io.naming import display_name
 
-    with open_image(path, axes=axes) as reader, console.progress(path.name) as advance:
+    shown = display_name(path)
+    with open_image(path, axes=axes) as reader, console.progress(shown) as advance:
         metadata = reader.metadata
         channels = range(metadata.axis_size("C"))
         record = {"input": str(path), **_describe_metadata(metadata), "notes": list(reader.notes)}

@@ -213,11 +213,12 @@ def restore_file(
     import numpy as np
 
     from focusfix.io.image import write_image
+    from focusfix.io.naming import display_name
 
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     with ExitStack() as stack:
-        advance = stack.enter_context(console.progress(source.path.name))
+        advance = stack.enter_context(console.progress(display_name(source.path)))
         bands = stack.enter_context(closing(merge_bands(source, dtype, parts, stats, advance)))
         done = bands if finish is None else map(finish, bands)
         notes = write_image(target, metadata, done, overwrite=overwrite)

@@ -73,6 +73,7 @@ class Inspecting:
             The scores of each plane, and which planes are the sharpest of their stacks.
         """
         from focusfix.io.image import open_image
+        from focusfix.io.naming import display_name
 
         axes = self.options.axes
         with ExitStack() as files:
@@ -83,7 +84,7 @@ class Inspecting:
             profiles = self.profiles.start(readers[0])
             focus = self.focus.start(readers[0], self._pixel_size_um(metadata))
             planes = []
-            with self.console.progress(job.source.name) as advance:
+            with self.console.progress(display_name(job.source)) as advance:
                 for number, plane in enumerate(metadata.planes):
                     pixels = [
                         read_intensities(reader, where[number])

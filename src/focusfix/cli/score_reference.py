@@ -140,12 +140,14 @@ class Scoring:
     def _score_planes(
         self, readers: "Sequence[ImageReader]", data_range: float, trust: "ImageReader | None"
     ) -> list[Record]:
+        from focusfix.io.naming import display_name
+
         image = readers[0]
         trust_positions = match_planes(image, trust) if trust else []
         positions = [match_planes(image, each) for each in readers]
         profiles = self.profiles.start(image)
         planes = []
-        with self.console.progress(image.path.name) as advance:
+        with self.console.progress(display_name(image.path)) as advance:
             for number, plane in enumerate(image.metadata.planes):
                 pixels = [
                     read_intensities(reader, where[number])

@@ -110,6 +110,30 @@ def image_stem(path: str | os.PathLike[str]) -> str:
     return _split_name(Path(path).name)[0]
 
 
+def display_name(path: Path) -> str:
+    """Name an image for progress: a file by its name, the field of a plate from the plate on.
+
+    Parameters
+    ----------
+    path : Path
+        Image.
+
+    Returns
+    -------
+    str
+        "cells.tif", or "plate.zarr/A/1/0".
+
+    Examples
+    --------
+    >>> display_name(Path("screen/plate.zarr/A/1/0"))
+    'plate.zarr/A/1/0'
+    """
+    for folder in path.parents:
+        if folder.suffix.lower() == ZARR_SUFFIX:
+            return path.relative_to(folder.parent).as_posix()
+    return path.name
+
+
 def _split_name(name: str) -> tuple[str, str]:
     for suffix in (*IMAGE_SUFFIXES, ZARR_SUFFIX):
         if name.lower().endswith(suffix) and len(name) > len(suffix):
