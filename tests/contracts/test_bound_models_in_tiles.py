@@ -1,4 +1,4 @@
-"""Every registered model with codes, bound to its parameters: tiles give what the whole gives."""
+"""Every registered model that takes parameters, bound to them: tiles give what the whole gives."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,12 @@ from focusfix.models.registry import build_network, list_entries
 from focusfix.operations.bindings import (
     Execution,
     bind_blur,
+    bind_distance,
     bind_extrapolation,
     bind_focus,
     bind_interpolation,
+    bind_planes,
+    bind_surface,
     build_function,
     read_blur_code,
 )
@@ -74,3 +77,13 @@ def test_codes(entry: ModelEntry) -> None:
     codes = [read_blur_code(network, plane) for plane in (sharper, blurrier)]
     check(bind_focus(network, focus_code=codes[0]), images=1)
     check(bind_blur(network, *codes, alpha=0.5), images=1)
+
+
+@pytest.mark.parametrize("entry", entries("refocuser"), ids=lambda entry: entry.name)
+def test_refocusers(entry: ModelEntry) -> None:
+    """The second image of a surface is its distances, different from pixel to pixel."""
+    network = build(entry)
+    check(bind_distance(network, -3.0), images=1)
+    check(bind_surface(network), images=2)
+    distances = (1.0, -2.0, 4.0)[: network.most_planes]
+    check(bind_planes(network, distances), images=1 + len(distances))
