@@ -127,22 +127,42 @@ def _complete_plate(source: Path, target: Path) -> bool:
     plate = _plate_of(node)
     if plate is None:
         return False
-    wells = []
-    zarr_format = 2
-    for well in plate["wells"]:
-        place = target / well["path"]
-        images = _well_images(source / well["path"]) if is_zarr(source / well["path"]) else []
-        done = [image for image in images if is_zarr(place / image["path"])]
-        if not done:
-            continue
-        zarr_format = read_node(place / done[0]["path"]).zarr_format
-        write_group(place.parent, zarr_format, {})
-        write_group(place, zarr_format, _in_version({"well": {"images": done}}, zarr_format))
-        wells.append(_numbered(well, plate))
-    if not wells:
+    done = _list_done(source, target, plate)
+    if not done:
         return False
+    while True:
+        _write_plate(target, plate, done)
+        # Another process may have listed, written or finished fields in the meantime.
+        now = _list_done(source, target, plate)
+        if now == done:
+            return True
+        done = now
+
+
+def _list_done(
+    source: Path, target: Path, plate: Mapping[str, Any]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """List the images of each well that were written; wells without any are left out."""
+    found = {}
+    for well in _well_paths(source, plate):
+        images = _well_images(source / well) if is_zarr(source / well) else []
+        done = [image for image in images if is_zarr(target / well / image["path"])]
+        if done:
+            found[well] = done
+    return found
+
+
+def _write_plate(
+    target: Path, plate: Mapping[str, Any], done: Mapping[str, list[Mapping[str, Any]]]
+) -> None:
+    first = next(iter(done))
+    zarr_format = read_node(target / first / done[first][0]["path"]).zarr_format
+    for well, images in done.items():
+        write_group((target / well).parent, zarr_format, {})
+        entry = _in_version({"well": {"images": images}}, zarr_format)
+        write_group(target / well, zarr_format, entry)
+    wells = [_numbered(well, plate) for well in plate["wells"] if well["path"] in done]
     write_group(target, zarr_format, _in_version({"plate": {**plate, "wells": wells}}, zarr_format))
-    return True
 
 
 def _in_version(entries: Mapping[str, Mapping[str, Any]], zarr_format: int) -> dict[str, Any]:

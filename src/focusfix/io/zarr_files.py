@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from focusfix.errors import FocusfixError, InputError
 from focusfix.io.atomic import partial_file
@@ -183,5 +184,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with partial_file(path) as partial:
+    # Several processes may complete a plate.
+    with partial_file(path, writer=uuid4().hex[:8]) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

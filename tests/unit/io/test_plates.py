@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from focusfix.errors import InputError, OutputError, UsageError
+from focusfix.io import plates
 from focusfix.io.plates import complete_plates, list_fields, name_fields
 from focusfix.io.zarr_files import read_node, write_group
 
@@ -89,6 +90,20 @@ def test_a_plate_lists_the_fields_that_are_there(plate, tmp_path, zarr_format):
     ]
     assert read_node(target / "A" / "1").ome["well"]["images"] == [{"path": "1"}]
     assert read_node(target / "A").zarr_format == zarr_format
+
+
+def test_a_field_that_is_finished_meanwhile_is_listed(plate, tmp_path, monkeypatch):
+    target = tmp_path / "out.zarr"
+    write_group(target / "A" / "1" / "0", 2, {"multiscales": [{}]})
+    writing = plates._write_plate
+
+    def write_late(*words):
+        writing(*words)
+        write_group(target / "A" / "2" / "0", 2, {"multiscales": [{}]})
+
+    monkeypatch.setattr(plates, "_write_plate", write_late)
+    complete_plates([(plate / "A" / "1" / "0", target / "A" / "1" / "0")])
+    assert len(read_node(target).ome["plate"]["wells"]) == 2
 
 
 def test_images_that_are_no_fields_are_passed_over(plate, tmp_path):
