@@ -25,12 +25,15 @@ def test_list(run_cli, folder):
     assert done.code == 0
     lines = [line.split() for line in done.out.splitlines()]
     assert lines[1][:5] == ["mine", "wiener-unet", "fluorescence", "deblur", "model-path"]
-    assert "multilevel-unet" in done.out
+    row = next(line for line in lines if line[:1] == ["multilevel-unet"])
+    assert row[1:3] == ["none:", "train"]
 
     record = json.loads(run_cli("models", "list", "--json").out)
     assert [each["name"] for each in record["weights"]] == ["mine"]
     assert record["weights"][0]["path"] == str(folder / "mine.safetensors")
-    assert {"multilevel-unet", "wiener-unet"} <= {each["name"] for each in record["networks"]}
+    weights = {each["name"]: each["weights"] for each in record["networks"]}
+    assert weights["wiener-unet"] == ["mine"]
+    assert weights["multilevel-unet"] == []
 
 
 def test_list_goes_on_after_damaged_weights(run_cli, folder):

@@ -52,6 +52,7 @@ def run_list(options: ListOptions, console: Console) -> None:
     networks = [
         {
             "name": entry.name,
+            "weights": [each["name"] for each in weights if each["network"] == entry.name],
             "abilities": sorted(entry.abilities),
             "summary": entry.summary,
             "reference": entry.reference,
@@ -64,8 +65,8 @@ def run_list(options: ListOptions, console: Console) -> None:
     columns = ("name", "network", "modality", "abilities", "from", "summary")
     rows = [[_join(each[column]) for column in columns] for each in weights]
     console.result(format_table(("weights", *columns[1:]), rows))
-    titles = ("name", "abilities", "summary", "reference")
-    rows = [[_join(each[column]) for column in titles] for each in networks]
+    titles = ("name", "weights", "abilities", "summary", "reference")
+    rows = [[_join(each[column]) or "none: train" for column in titles] for each in networks]
     console.result("\n" + format_table(("network", *titles[1:]), rows))
 
 
