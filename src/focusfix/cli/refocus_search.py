@@ -66,6 +66,11 @@ def checking_optics(refocusing: Refocusing) -> "OpticsSettings":
     aperture = options.numerical_aperture
     if header.numerical_aperture is not None:
         aperture = sum(header.numerical_aperture) / 2
+    else:
+        refocusing.shelf.console.note(
+            f"results are checked with a numerical aperture of {aperture:g}, since the model "
+            f"{refocusing.name} states none; --numerical-aperture names that of its training"
+        )
     lens = LensOptions(
         numerical_aperture=aperture,
         wavelength_um=options.wavelength_um,

@@ -122,8 +122,9 @@ class RefocusLesson(Lesson[RefocusBatch]):
         return _stack(drawn)
 
     def validation_batch(self, source: "SampleSource", count: int) -> RefocusBatch:
-        """Draw single planes out of focus, from which the one in focus is wanted."""
-        return _stack([_draw_focus(source, index, 1) for index in range(count)])
+        """Draw as many planes as the network takes, the nearest first; wanted is focus."""
+        drawn = [_draw_focus(source, index, self.most_planes) for index in range(count)]
+        return _stack([_nearest_first(sample) for sample in drawn])
 
     def losses(self, network: nn.Module, batch: RefocusBatch, step: int) -> dict[str, Tensor]:  # noqa: ARG002 - the same at every step
         """Compare with the wanted plane, and ask the critic."""
@@ -135,7 +136,7 @@ class RefocusLesson(Lesson[RefocusBatch]):
         return {"loss": image + self.weight * opinion, "image": image, "adversarial": opinion}
 
     def restore(self, network: Restorer, batch: RefocusBatch) -> Shown:
-        """Bring the first recorded plane to the wanted one."""
+        """Make the wanted plane; doing nothing is to take the first recorded one for it."""
         made = refocus_batch(network, batch, self.arithmetic)
         return Shown(batch.images[:, :1], made, batch.target)
 
@@ -223,6 +224,11 @@ def _draw_level(source: "SampleSource", index: int, planes: int) -> _Sample:
     group = source.group(index, size=planes + 1)
     wanted, recorded = group.dz_um[0], group.dz_um[1:]
     return _Sample(group.images[1:], wanted - recorded, group.images[0], _side(recorded))
+
+
+def _nearest_first(sample: _Sample) -> _Sample:
+    order = np.argsort(np.abs(sample.dz_um), kind="stable")
+    return sample._replace(images=sample.images[order], dz_um=sample.dz_um[order])
 
 
 def _side(dz_um: FloatArray) -> float:

@@ -69,13 +69,21 @@ def test_distances_from_focus_have_one_side() -> None:
 
 
 def test_validation_is_deblurring() -> None:
-    lesson = build("refocus-multi")
+    lesson = build()
     batch = lesson.validation_batch(Levels(), 3)
     assert batch.dz_um.flatten().tolist() == [0.0, -3.0, -6.0]
     assert batch.target.unique().tolist() == [0.0]
     shown = lesson.restore(Echo(), batch)
     assert torch.equal(shown.restored, shown.targets)
     assert torch.equal(shown.inputs, batch.images)
+
+
+def test_several_planes_are_validated_together_and_against_the_nearest() -> None:
+    lesson = build("refocus-multi")
+    batch = lesson.validation_batch(Levels(step_um=-3.0), 2)
+    assert batch.dz_um.tolist() == [[0.0, 3.0, 6.0], [3.0, 6.0, 9.0]]
+    shown = lesson.restore(Echo(), batch)
+    assert torch.equal(shown.inputs, batch.images[:, :1])
 
 
 def test_loss_is_the_error_and_the_opinion() -> None:
