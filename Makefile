@@ -52,10 +52,18 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 		$(BIN)/python benchmarks/fit_trust.py $$name --data $(DATA) || exit 1; \
 	done
 
-bench: $(VENV)/.runtime  ## Measure speed and memory, as ratios within one run
-	$(BIN)/python benchmarks/bench_engine.py
-	$(BIN)/python benchmarks/bench_memory.py
-	$(BIN)/python benchmarks/bench_training.py
+bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make bench PEER=peers/bin/python
+	for name in startup engine memory training growth; do \
+		$(BIN)/python benchmarks/bench_$$name.py --results benchmarks/RESULTS.md || exit 1; \
+	done
+	$(BIN)/python benchmarks/bench_network.py --results benchmarks/RESULTS.md \
+		$(if $(PEER),--peer-python $(PEER))
+	$(BIN)/python benchmarks/simulate_cluster.py --results benchmarks/RESULTS.md --page
+	$(BIN)/python benchmarks/estimate_campaign.py --page
+
+peers: benchmarks/peers.txt  ## Install what bench compares with, in an environment of its own
+	$(PYTHON) -m venv peers
+	peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 
 bench-quality: $(VENV)/.runtime  ## Measure quality on held-out fields and real stacks
 	$(BIN)/python benchmarks/bench_quality.py --data $(DATA)

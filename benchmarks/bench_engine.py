@@ -11,10 +11,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
 from bench_memory import write_noisy_image
-from probe_network import ProbeNetwork
+from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns
 
@@ -62,7 +61,7 @@ def runs_of_tiff(
     """List what is timed on TIFF."""
     function = build_tile_function(network, device=select_device("cpu"), runtime="torch")
     source = ReaderSource(reader)
-    tile = np.random.default_rng(0).random((1, 1, *plan.tile_shape), dtype=np.float32)
+    tile = grey_tiles(1, plan.tile_shape)
 
     def run_bare() -> None:
         for _ in range(plan.n_tiles):

@@ -209,6 +209,7 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "growth"
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     figure, axes = plt.subplots(2, 2, figsize=(8, 5), layout="constrained", sharex="col")
     for column, (against, label) in enumerate((("pixels", "megapixels"), ("files", "files"))):
@@ -218,7 +219,11 @@ def draw(path: Path, measured: Sequence[Measured]) -> None:
         axes[0, column].loglog(x, seconds, "o-")
         axes[0, column].loglog(x, [seconds[-1] * each / x[-1] for each in x], ":", color="0.5")
         axes[1, column].semilogx(x, [each.peak_mib for each in found], "o-")
-        axes[1, column].set(ylim=(0, None), xlabel=label)
+        axes[1, column].set(ylim=(0, 1.2 * max(each.peak_mib for each in found)), xlabel=label)
+        axes[1, column].set_xticks(x, [f"{each:.3g}" for each in x])
+        axes[0, column].set_yticks(seconds, [f"{each:.2g}" for each in seconds])
+        for axis in (axes[0, column].yaxis, axes[0, column].xaxis, axes[1, column].xaxis):
+            axis.set_minor_locator(NullLocator())
     axes[0, 0].set_ylabel("processor time, s\n(dotted: linear)")
     axes[1, 0].set_ylabel("peak memory, MiB")
     figure.savefig(path, metadata={"Date": None})

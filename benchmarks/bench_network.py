@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 import torch
 from bench_memory import write_noisy_image
+from probe_network import grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, time_once
 from torch.utils.flop_counter import FlopCounterMode
@@ -121,7 +122,7 @@ def compare_ways(reader: ImageReader, folder: Path, options: argparse.Namespace)
         network, device=device, runtime=options.runtime, margin_px=plan.halo_px
     )
     batch = choose_batch_size(plan.tile_shape, device)
-    tiles = np.random.default_rng(0).random((batch, 1, *plan.tile_shape), dtype=np.float32)
+    tiles = grey_tiles(batch, plan.tile_shape)
 
     def run_bare() -> None:
         for _ in range(-(-plan.n_tiles // batch)):
@@ -207,6 +208,7 @@ def report(
         for name, each in timed.items()
     }
     figures |= {"threads": float(torch.get_num_threads()), "GFLOP per megapixel": work}
+    figures["side of the image"] = float(options.side)
     publish(
         options.results,
         f"The shipped network on {function.device.kind}",

@@ -49,7 +49,7 @@ class Assumptions:
     field_mpx: float = 23.3
     cpu_cores: float = 64
     gpu_cores: float = 16
-    gpu_tflops: float = 100
+    gpu_tflops: float = 20
     node_gbit_s: float = 10
     store_gbit_s: float = 400
     cpu_core_hour: float = 0.04
@@ -81,7 +81,10 @@ class Measured:
         Megapixels per second of processor time: the shipped network with its halos, and the
         engine without a network on OME-Zarr and on LZW-compressed TIFF.
     gflop : float
-        10^9 operations of the network per megapixel, halos included.
+        10^9 operations of the network per megapixel, halos included; Fourier transforms are not
+        counted.
+    side : float
+        Of the image that the network was measured on; pixels.
     bytes_per_pixel : float
         Stored as OME-Zarr, with its levels of half the size.
     gpu_network : float or None
@@ -92,6 +95,7 @@ class Measured:
     codec: float
     tiff: float
     gflop: float
+    side: float
     bytes_per_pixel: float
     gpu_network: float | None
 
@@ -132,6 +136,7 @@ def read_figures(path: Path) -> Measured:
         codec=engine[f"{own}OME-Zarr, megapixels per processor s"],
         tiff=engine[f"{own}TIFF with LZW, megapixels per processor s"],
         gflop=cpu["GFLOP per megapixel"],
+        side=cpu["side of the image"],
         bytes_per_pixel=engine["bytes per pixel, .zarr"],
         gpu_network=gpu.get("bare network, megapixels/s"),
     )
@@ -171,12 +176,14 @@ def estimate(measured: Measured, assumed: Assumptions) -> list[str]:
 
 def measured_table(measured: Measured) -> list[str]:
     """Write what was measured."""
+    image = f"{measured.side:g} x {measured.side:g} pixels"
     rows = [
-        ("network, megapixels per core and second", f"{measured.network:.3f}"),
+        (f"network on {image}, halos included, megapixels per core and second",
+         f"{measured.network:.3f}"),
         ("OME-Zarr in and out, engine included, megapixels per core and second",
          f"{measured.codec:.1f}"),
         ("the same for TIFF with LZW", f"{measured.tiff:.1f}"),
-        ("operations of the network, GFLOP per megapixel (counted)", f"{measured.gflop:.0f}"),
+        ("operations of the network, GFLOP per megapixel, counted", f"{measured.gflop:.0f}"),
         ("bytes per pixel as OME-Zarr, all levels", f"{measured.bytes_per_pixel:.2f}"),
     ]  # fmt: skip
     if measured.gpu_network is not None:
@@ -202,12 +209,14 @@ def node_table(nodes: tuple[Node, Node], measured: Measured, assumed: Assumption
     bits = 2 * 8 * measured.bytes_per_pixel
     hours = [megapixels / each.rate / 3600 for each in nodes]
     days = [f"{each / assumed.nodes / 24:.1f}" for each in hours]
+    least = min(nodes[1].codec, nodes[1].wire) * measured.gflop / 1e3
     rows: list[tuple[str, list[str]]] = [
         ("network alone, megapixels/s", [f"{each.network:.1f}" for each in nodes]),
         ("codec alone, megapixels/s", [f"{each.codec:.0f}" for each in nodes]),
         ("wire alone, megapixels/s", [f"{each.wire:.0f}" for each in nodes]),
         ("all together, megapixels/s", [f"{each.rate:.1f}" for each in nodes]),
         ("slowest part", [each.limit for each in nodes]),
+        ("TFLOP/s below which the network is slowest", ["", f"{least:.0f}"]),
         ("seconds per task", [f"{assumed.field_mpx / each.rate:.2f}" for each in nodes]),
         ("node hours", [f"{each:,.0f}" for each in hours]),
         (f"days with {assumed.nodes:g} nodes", days),

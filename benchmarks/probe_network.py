@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -43,3 +45,9 @@ class ProbeNetwork(Restorer):
         for convolution in self.convolutions:
             features = torch.tanh(convolution(features))
         return image + 0.1 * F.pixel_shuffle(features, _FOLD)
+
+
+def grey_tiles(count: int, shape_yx: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Make tiles with the contrast of images; some activations take longer on pure noise."""
+    noise = np.random.default_rng(0).random((count, 1, *shape_yx), dtype=np.float32)
+    return np.float32(0.4) + np.float32(0.1) * noise

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -161,9 +162,8 @@ def _memory_gib() -> float:
 
 
 def _accelerator() -> list[str]:
-    import torch
-
-    return [torch.cuda.get_device_name(0)] if torch.cuda.is_available() else []
+    torch = sys.modules.get("torch")  # a benchmark that did not load it used no accelerator
+    return [torch.cuda.get_device_name(0)] if torch and torch.cuda.is_available() else []
 
 
 def _versions() -> list[str]:

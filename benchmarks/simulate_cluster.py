@@ -379,6 +379,7 @@ def draw(
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "cluster"
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     total_s = options.tasks * options.task_s
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
@@ -390,6 +391,8 @@ def draw(
             outcome = simulate(tasks, options.workers, trouble, seed=options.seed, copy=copy)
             ratios.append(outcome.makespan_s * options.workers / sum(tasks))
         axes.semilogx(PER_WORKER, ratios, "o-", label=label)
+    axes.set_xticks(PER_WORKER, [str(each) for each in PER_WORKER])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set(
         xlabel="tasks per worker, the same work in all",
         ylabel="makespan over ideal",

@@ -54,6 +54,14 @@ def test_a_copy_saves_the_end_from_a_slow_worker(cluster) -> None:
     assert copied.busy_s - copied.useful_s == 6.0
 
 
+def test_looking_ahead_no_further_than_the_crew_waits_for_the_slowest(cluster) -> None:
+    times = [9.0, 1.0, 1.0, 1.0, 1.0]
+    free = cluster.simulate(times, 2, cluster.Trouble())
+    held = cluster.simulate(times, 2, cluster.Trouble(), ahead=2)
+    # Task 2 may begin only when task 0 is done, at 9; then both workers do three more in 2.
+    assert (free.makespan_s, held.makespan_s) == (9.0, 11.0)
+
+
 def test_lost_workers_lose_no_task(cluster) -> None:
     trouble = cluster.Trouble(losses_per_hour=360, restart_s=1.0)
     found = cluster.simulate([2.0] * 200, 5, trouble, seed=3)
