@@ -53,7 +53,7 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 	done
 
 bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make bench PEER=peers/bin/python
-	for name in startup engine memory training growth; do \
+	for name in startup engine memory training growth distributed; do \
 		$(BIN)/python benchmarks/bench_$$name.py --results benchmarks/RESULTS.md || exit 1; \
 	done
 	$(BIN)/python benchmarks/bench_network.py --results benchmarks/RESULTS.md \

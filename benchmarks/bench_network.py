@@ -134,8 +134,10 @@ def compare_ways(reader: ImageReader, folder: Path, options: argparse.Namespace)
         write_image(folder / "out.tif", reader.metadata, bands, overwrite=True)
 
     ways = {BARE: lambda: time_once(run_bare), WHOLE: lambda: time_once(run_whole)}
-    note = f"{OTHER.partition(',')[0]} was not measured: no --peer-python was given."
-    with peer_for(options.peer_python, weights, folder, function, reader) as peer:
+    missing = why_missing(options.peer_python)
+    note = f"MONAI was not measured: {missing}."
+    python = None if missing else options.peer_python
+    with peer_for(python, weights, folder, function, reader) as peer:
         if peer is not None:
             ways[OTHER], note = peer.run, f"{peer.name}."
         rounds = [
@@ -156,6 +158,17 @@ def count_work(weights: Path, plan: TilePlan) -> float:
         network.restore_core(torch.zeros(1, 1, *plan.tile_shape), plan.halo_px)
     pixels = plan.shape_yx[0] * plan.shape_yx[1]
     return counter.get_total_flops() * plan.n_tiles / pixels / 1e3
+
+
+def why_missing(python: Path | None) -> str | None:
+    """Say why there is no peer; None if there is one."""
+    if python is None:
+        return "no --peer-python was given"
+    try:
+        done = subprocess.run([python, "-c", "import monai"], check=False, capture_output=True)
+    except OSError as error:
+        return f"its Python does not start ({error.strerror})"
+    return "its environment has no MONAI" if done.returncode else None
 
 
 @contextmanager

@@ -74,3 +74,11 @@ def test_growth_knows_a_straight_line(bench) -> None:
     lines, figures = growth.describe([*linear, growth.Measured("files", 3.0, 3, 1.0, 1.0, 90.0)])
     assert figures["peak over smallest peak"] == 1.0
     assert "1.00 of the pixels" in lines[-1]
+
+
+def test_a_missing_peer_is_no_failure(bench, tmp_path) -> None:
+    network = bench("bench_network")
+    assert network.why_missing(None) == "no --peer-python was given"
+    assert "No such file" in network.why_missing(tmp_path / "python")
+    # The tests' own environment has no MONAI; that is the point of one for the peers.
+    assert network.why_missing(Path(sys.executable)) in {None, "its environment has no MONAI"}
