@@ -21,7 +21,7 @@ from focusfix.cli.score_options import ScoreFormat, ScoreOptions
 from focusfix.cli.score_report import check_report, write_report
 from focusfix.cli.score_tables import csv_lines, json_value
 from focusfix.cli.sidecar import check_folder
-from focusfix.errors import UsageError
+from focusfix.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from focusfix.config import CheckpointHeader
@@ -235,8 +235,16 @@ def _score_channel(
     from focusfix.data.planes import PlaneStore
     from focusfix.data.series_scale import fit_series
     from focusfix.models.line_model import LatentLineModel
+    from focusfix.models.refocuser import Refocuser
     from focusfix.training.evaluation import evaluate
 
+    unknown = [each.name for each in series if each.z_um is None]
+    if isinstance(network, Refocuser) and unknown:
+        raise InputError(
+            f"The heights of the planes of {unknown[0]} are not known, and refocusers are told "
+            "them.",
+            "State them in a manifest (z_um), or the z spacing in the files.",
+        )
     both_sides = not isinstance(network, LatentLineModel)
     label = f"scoring {name}".rstrip()
     with closing(PlaneStore(0)) as planes:

@@ -147,12 +147,15 @@ def read_ladders(
         pixels = np.stack([fitted.scale.apply(planes.read(s, *window)) for s in sources])
         for sample in range(series.samples):
             name = f"{series.name} colour {sample}" if series.samples > 1 else series.name
-            yield _ladder(name, _distances(fitted, levels), pixels[..., sample])
+            distances = _distances(fitted, levels)
+            yield _ladder(name, distances, pixels[..., sample], _side(fitted, levels[0]))
 
 
-def _ladder(name: str, distances: tuple[float, ...], images: npt.NDArray[np.float32]) -> Ladder:
+def _ladder(
+    name: str, distances: tuple[float, ...], images: npt.NDArray[np.float32], side: int
+) -> Ladder:
     try:
-        return Ladder(name, distances, np.ascontiguousarray(images))
+        return Ladder(name, distances, np.ascontiguousarray(images), side)
     except ValueError as error:
         raise InputError(
             f"The heights of the field {name} do not follow its z-levels ({error}).",
@@ -171,6 +174,16 @@ def _middle(series: FocusSeries, crop_px: int | None) -> tuple[slice, slice]:
         )
     first = [(size - crop_px) // 2 for size in series.shape_yx]
     return slice(first[0], first[0] + crop_px), slice(first[1], first[1] + crop_px)
+
+
+def _side(fitted: FittedSeries, level: int) -> int:
+    """Tell whether a level lies above focus (1) or below (-1)."""
+    series, focal_level = fitted.series, fitted.focal_level
+    way = float(level - focal_level)
+    if series.z_um is not None:
+        height = dict(zip(series.z_levels, series.z_um, strict=True))
+        way = height[level] - height[focal_level]
+    return 1 if way > 0 else -1
 
 
 def _distances(fitted: FittedSeries, levels: Sequence[int]) -> tuple[float, ...]:

@@ -38,6 +38,8 @@ class Ladder:
         Position of each image, in z-levels or micrometres; without turning back.
     images : ndarray, shape (N, Y, X), float32
         On one intensity scale, nominal range [0, 1]; N >= 2.
+    side : {1, -1}
+        Whether the levels lie above or below the one in focus.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Ladder:
     field: str
     levels: tuple[float, ...]
     images: NDArray[np.float32]
+    side: int = 1
 
     def __post_init__(self) -> None:
         steps = np.diff(self.levels)

@@ -29,7 +29,9 @@ from focusfix.metrics.latent_space import (
 )
 from focusfix.metrics.probe import Probe, ProbeScore, probe_codes
 from focusfix.models.base import Restorer
+from focusfix.models.bound_refocus import AtDistance
 from focusfix.models.line_model import LatentLineModel
+from focusfix.models.refocuser import Refocuser
 from focusfix.models.two_code_model import DisentangledModel
 from focusfix.report.latent import CodeMap, CodePath
 from focusfix.training.remembered import remembered
@@ -74,7 +76,8 @@ def evaluate(
 
     Latent-line models reconstruct, synthesise and deblur from two levels, and their codes are
     scored as paths; disentangled models reconstruct, mix and swap codes, and classifiers read
-    their codes; any other network deblurs every level.
+    their codes; any other network deblurs every level. Refocusers are told how far focus is, one
+    plane at a time.
 
     Parameters
     ----------
@@ -160,7 +163,11 @@ def _make(
 def _deblur(network: Restorer, ladder: Ladder, seen: Footprint) -> Iterator[Made]:
     focus = ladder.images[-1]
     for place, image in enumerate(ladder.images):
-        restored = run_padded(seen, network, image)
+        bound = network
+        if isinstance(network, Refocuser):
+            side = ladder.side if network.sign == "stage" else 1
+            bound = AtDistance(network, side * ladder.levels[place]).eval()
+        restored = run_padded(seen, bound, image)
         yield Made(DEBLURRING, MODEL, place, restored, focus)
         yield Made(DEBLURRING, NOTHING, place, image, focus)
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from focusfix.footprint import Footprint
 from focusfix.metrics.fidelity import psnr
 from focusfix.metrics.ladder import Ladder, run_padded, summarise
 from focusfix.metrics.latent_space import encode_ladder, path_scores
 from focusfix.models.base import Restorer
 from focusfix.models.linear_autoencoder import LinearAutoencoder
+from focusfix.models.refocuser import Refocuser
 from focusfix.models.registry import build_network, get_entry
 from focusfix.training.evaluation import code_crops, evaluate
 from focusfix.training.remembered import remembered
@@ -42,6 +44,30 @@ def test_a_network_that_deblurs_is_scored_at_every_level() -> None:
     restored = run_padded(network.footprint, network, fields[1].images[1])
     truth = fields[1].images[3]
     assert summarise([row]).psnr_db == pytest.approx(psnr(restored, truth, data_range=1.0))
+
+
+class Told(Refocuser):
+    """Makes the image brighter by a twentieth of the distance that it is told."""
+
+    hyperparameters = {}  # noqa: RUF012 - never changed
+    footprint = Footprint(0, 1)
+
+    def refocus(self, image, dz_um):
+        return image + dz_um / 20
+
+
+@pytest.mark.parametrize(
+    ("sign", "side", "told"),
+    [("focus", 1, -6.0), ("focus", -1, -6.0), ("stage", 1, -6.0), ("stage", -1, 6.0)],
+)
+def test_a_refocuser_is_told_how_far_focus_is(sign, side, told) -> None:
+    network = Told()
+    network.sign = sign
+    focus = np.random.default_rng(0).random((32, 32)).astype(np.float32)
+    ladder = Ladder("f", (-6.0, 0.0), np.stack([focus - told / 20, focus]), side)
+    scores = evaluate(network, [ladder], with_ssim=False)
+    assert [row.mse for row in scores.comparisons if row.method == "model"] == pytest.approx([0, 0])
+    assert max(row.mse for row in scores.comparisons) > 0.01
 
 
 def test_a_latent_line_is_scored_as_path_and_as_images() -> None:
