@@ -48,7 +48,8 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 		$(BIN)/python benchmarks/make_weights.py $$name --data $(DATA) || exit 1; \
 	done
 	$(BIN)/python benchmarks/make_latent_line.py --data $(DATA)
-	for name in fluorescence brightfield; do \
+	$(BIN)/python benchmarks/make_refocus.py refocus --data $(DATA)
+	for name in fluorescence brightfield latent-line; do \
 		$(BIN)/python benchmarks/fit_trust.py $$name --data $(DATA) || exit 1; \
 	done
 
