@@ -84,19 +84,3 @@ class FactorPairs(NamedTuple):
     in_focus: FloatArray
     levels: FloatArray
     dz_um: FloatArray
-
-
-class RefocusPair(NamedTuple):
-    """One crop of a field at two levels, and the way between them.
-
-    Parameters
-    ----------
-    source, target : ndarray, shape (crop_px, crop_px), float32
-        On the field's intensity scale, nominal range [0, 1].
-    dz_um : float
-        Height of the target minus that of the source; micrometres.
-    """
-
-    source: FloatArray
-    target: FloatArray
-    dz_um: float

@@ -13,7 +13,6 @@ from focusfix.data.level_choice import (
     PlaneTriplet,
     TripletPattern,
     distance_um,
-    keep_with_heights,
     list_triplets,
     signed_levels,
 )
@@ -24,11 +23,10 @@ from focusfix.data.samples import (
     CropTriplet,
     FactorPairs,
     FloatArray,
-    RefocusPair,
 )
 from focusfix.data.series_scale import FittedSeries
 
-_TRIPLETS, _ORDER, _GROUPS, _FACTORS, _REFOCUS = range(1, 6)
+_TRIPLETS, _ORDER, _GROUPS, _FACTORS = range(1, 5)
 _PLACES_COMPARED = 8
 
 
@@ -255,38 +253,6 @@ class SeriesSampler:
             for level in signed_levels(each):
                 found.setdefault(level, []).append(each)
         return found
-
-    def refocus_pair(self, index: int) -> RefocusPair:
-        """Draw two levels of one crop, and the way between them.
-
-        Parameters
-        ----------
-        index : int
-            Any number >= 0.
-
-        Returns
-        -------
-        RefocusPair
-            Of a series whose heights are known.
-
-        Raises
-        ------
-        InputError
-            If there is none; the option that states heights is named.
-        """
-        rng = np.random.default_rng([*self.seed, _REFOCUS, index])
-        fitted = self._with_heights[rng.integers(len(self._with_heights))]
-        source, target = rng.choice(fitted.series.z_levels, 2, replace=False).tolist()
-        crop, _ = self.cutter.place(fitted, rng)
-        return RefocusPair(
-            self.cutter.read(fitted, source, crop),
-            self.cutter.read(fitted, target, crop),
-            distance_um(fitted.series, target, source),
-        )
-
-    @cached_property
-    def _with_heights(self) -> list[FittedSeries]:
-        return keep_with_heights(self.series)
 
 
 def _ways(fitted: FittedSeries, levels: Sequence[int]) -> tuple[FloatArray, FloatArray]:

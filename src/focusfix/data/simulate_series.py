@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from focusfix.data.level_choice import TripletPattern
-from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs, RefocusPair
+from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs
 from focusfix.data.simulate import PSF_PX, DefocusSimulator, draw_display_scale
 from focusfix.data.simulated_optics import MARGIN_PX, draw_farthest_um
 from focusfix.data.spectra import from_spectrum, transfer_function
@@ -23,7 +23,7 @@ LEVELS = 9
 """Levels of a simulated series, the focal one included."""
 
 _PAIR_MICROSCOPES_EACH = 24
-_MICROSCOPES, _TRIPLETS, _GROUPS, _FACTORS, _REFOCUS = range(2, 7)
+_MICROSCOPES, _TRIPLETS, _GROUPS, _FACTORS = range(2, 6)
 _WINDOW = slice(MARGIN_PX, -MARGIN_PX)
 
 
@@ -153,24 +153,6 @@ class SeriesSimulator(DefocusSimulator):
         (other_identity,) = self._record(microscope, [here], rng)
         ways = _ways(microscope, [here, there])
         return FactorPairs(image, other_level, other_identity, in_focus, *ways)
-
-    def refocus_pair(self, index: int) -> RefocusPair:
-        """Draw two levels of one field, and the way between them.
-
-        Parameters
-        ----------
-        index : int
-            Any number >= 0.
-
-        Returns
-        -------
-        RefocusPair
-        """
-        rng = np.random.default_rng([self.seed, _REFOCUS, index])
-        levels = rng.choice(self._levels, 2, replace=False).tolist()
-        microscope = self._choose(rng)
-        source, target = self._record(microscope, levels, rng)
-        return RefocusPair(source, target, (levels[1] - levels[0]) * microscope.step_um)
 
     @property
     def _levels(self) -> range:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from focusfix.config import Modality
 from focusfix.data.focus_series import SPLITS
 from focusfix.data.level_choice import TripletPattern
-from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs, RefocusPair
+from focusfix.data.samples import CropGroup, CropTriplet, FactorPairs
 from focusfix.optics import FloatArray
 
 
@@ -44,9 +44,6 @@ class SampleSource(PairSource, Protocol):
 
     def factor_pairs(self, index: int) -> FactorPairs:
         """Draw two identities at two levels."""
-
-    def refocus_pair(self, index: int) -> RefocusPair:
-        """Draw two levels of one crop, and the way between them."""
 
 
 class TrainingData(Protocol):

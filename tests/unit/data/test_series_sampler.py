@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 from focusfix.data.layouts import index_data
+from focusfix.data.level_choice import keep_with_heights
 from focusfix.data.planes import PlaneStore
 from focusfix.data.series_sampler import SeriesSampler
 from focusfix.data.series_scale import fit_series, with_z_spacing
@@ -140,21 +141,9 @@ def test_the_other_identity_of_a_single_field_is_another_place(make_sampler, cod
     assert min(apart) > 0
 
 
-def test_refocus_pairs_say_how_far_and_which_way(sampler, coded):
-    ways = set()
-    for index in range(20):
-        drawn = sampler.refocus_pair(index)
-        source, target = decode(drawn.source, coded), decode(drawn.target, coded)
-        assert source[0] == target[0]
-        assert same_place(source[2], target[2])
-        assert drawn.dz_um == 2.0 * (target[1] - source[1])
-        ways.add(drawn.dz_um > 0)
-    assert ways == {True, False}
-
-
 def test_ways_need_heights(make_sampler, coded):
     plain = [replace(each, series=replace(each.series, z_um=None)) for each in coded]
     with pytest.raises(InputError, match=r"f0\.tif: how far its z-levels .*--z-spacing-um"):
-        make_sampler(plain).refocus_pair(0)
+        keep_with_heights(plain)
     group = make_sampler(plain).group(0, size=2)
     assert np.isnan(group.dz_um).all()

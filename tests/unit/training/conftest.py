@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from focusfix.data.samples import CropGroup, CropPair, CropTriplet, FactorPairs, RefocusPair
+from focusfix.data.samples import CropGroup, CropPair, CropTriplet, FactorPairs
 from focusfix.runtime.device import Device
 from focusfix.training.settings import DataPlace, RunSettings
 
@@ -50,12 +50,6 @@ class DrawnSamples:
         (other,) = self.draw_levels(rng, levels[:1])
         dz_um = levels * np.float32(self.step_um)
         return FactorPairs(image, other_level, other, in_focus, levels, dz_um)
-
-    def refocus_pair(self, index: int) -> RefocusPair:
-        rng = np.random.default_rng([self.seed, 4, index])
-        source, target = rng.choice(self.levels, 2, replace=False)
-        planes = self.draw_levels(rng, (source, target))
-        return RefocusPair(*planes, dz_um=float(target - source) * self.step_um)
 
 
 class DrawnData:
