@@ -13,12 +13,8 @@ from focusfix.errors import ModelError, UsageError
 from focusfix.models.entries import ModelEntry
 from focusfix.models.registry import get_entry
 from focusfix.training.lesson import Arithmetic, Lesson, LessonBuilder, LessonContext, LossName
-from focusfix.training.lessons.comi import (
-    COMI_DEFAULTS,
-    COMI_PRESET,
-    ComiOptions,
-    build_comi_lesson,
-)
+from focusfix.training.lessons.comi import build_comi_lesson
+from focusfix.training.lessons.comi_options import COMI_DEFAULTS, COMI_PRESET, ComiOptions
 from focusfix.training.lessons.image_distance import IMAGE_LOSSES
 from focusfix.training.lessons.latent_line import PAPER_PRESET, LineOptions, build_line_lesson
 from focusfix.training.lessons.manifold import (

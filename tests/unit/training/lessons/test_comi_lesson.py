@@ -15,7 +15,8 @@ from focusfix.models.registry import build_network, get_entry
 from focusfix.models.two_way_model import TwoWayModel
 from focusfix.training.fit import FitSettings, Trainer
 from focusfix.training.lesson import LessonContext
-from focusfix.training.lessons.comi import BETAS, ComiBatch, ComiLesson, build_comi_lesson
+from focusfix.training.lessons.comi import ComiBatch, ComiLesson, build_comi_lesson
+from focusfix.training.lessons.comi_options import BETAS
 from focusfix.training.lessons.table import check_lesson, with_preset
 
 CROP_PX = 32
