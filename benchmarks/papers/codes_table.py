@@ -44,7 +44,9 @@ from focusfix.metrics.probe import ProbeScore, probe_codes
 from focusfix.training.evaluation import PROBES, code_crops, evaluate
 
 MODELS = ("ml-vae", "manifold", "manifold-1d")
-ABLATION = ("manifold", "manifold-no-cross", "manifold-no-contrastive", "manifold-no-consistency")
+ABLATION = (
+    "manifold-all-terms", "manifold-no-cross", "manifold-no-contrastive", "manifold-no-consistency"
+)  # fmt: skip
 IMAGE_COLUMNS = ("model", "steps", "task", "method", "distance", "images", "psnr_db", "ssim")
 PROBE_COLUMNS = (
     "model", "steps", "classifier", "identities", "images", "identity_accuracy", "blur_accuracy",

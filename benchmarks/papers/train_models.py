@@ -15,8 +15,11 @@ from focusfix.__main__ import main as focusfix
 SEED = 6
 LINE = ("linear-ae-baseline", "linear-ae-indirect", "linear-ae-direct")
 CODES = ("ml-vae", "manifold", "manifold-1d")
-WITHOUT = {f"manifold-no-{term}": term for term in ("cross", "contrastive", "consistency")}
-"""The manifold model with one of its losses left out."""
+ABLATED = {
+    "manifold-all-terms": None,
+    **{f"manifold-no-{term}": term for term in ("cross", "contrastive", "consistency")},
+}
+"""The manifold model with one of its losses left out, and with all of them, equally long."""
 
 
 class Small(NamedTuple):
@@ -41,7 +44,8 @@ class Small(NamedTuple):
 
 SMALL = {
     **dict.fromkeys(LINE, Small(("widths=[8,16,32,64,128]",), 1500, 4, 128)),
-    **dict.fromkeys((*CODES, *WITHOUT), Small(("widths=[8,16,32,48]",), 3000, 4, 64)),
+    **dict.fromkeys(CODES, Small(("widths=[8,16,32,48]",), 3000, 4, 64)),
+    **dict.fromkeys(ABLATED, Small(("widths=[8,16,32,48]",), 1000, 4, 64)),
     "rdn": Small(("blocks=4", "layers=4", "growth=12", "width=24"), 1000, 4, 96),
     "deepdeblur": Small(("blocks=3", "width=20"), 1000, 4, 96),
     "care-unet": Small(("base_width=16",), 1000, 4, 96),
@@ -55,12 +59,12 @@ def arguments_of(name: str, plate: Path, runs: Path, *, full: bool, channel: str
     run = runs / name
     if (run / "config.json").exists():
         return ["train", "--resume", "-o", str(run)]
-    model = "manifold" if name in WITHOUT else name
+    model = "manifold" if name in ABLATED else name
     command = ["train", str(plate), "--model", model, "--channel", channel, "-o", str(run)]
     command += ["--validation-crops", "32"]
     command += ["--seed", str(SEED), "--patience", "0", "--validate-every", "400"]
-    if name in WITHOUT:
-        command += ["--lesson-setting", f"{WITHOUT[name]}=0"]
+    if ABLATED.get(name):
+        command += ["--lesson-setting", f"{ABLATED[name]}=0"]
     if full:
         return [*command, *(["--preset", "paper"] if model in LINE else ["--epochs", "400"])]
     small = SMALL[name]
