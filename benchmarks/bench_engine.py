@@ -127,7 +127,10 @@ def report(
     }
     figures |= {f"bytes per pixel, {end}": size / pixels for end, size in sizes.items()}
     figures["engine over bare network"] = by_clock.median
-    command = f"python benchmarks/bench_engine.py --side {options.side} --width {options.width}"
+    command = (
+        f"python benchmarks/bench_engine.py --side {options.side} --width {options.width} "
+        f"--repeats {options.repeats}"
+    )
     publish(options.results, "Engine", command, lines, figures)
 
 

@@ -225,7 +225,8 @@ def report(
     publish(
         options.results,
         f"The shipped network on {function.device.kind}",
-        f"python benchmarks/bench_network.py --side {options.side} --model {options.model}",
+        f"python benchmarks/bench_network.py --side {options.side} --model {options.model} "
+        f"--repeats {options.repeats}",
         lines,
         figures,
     )

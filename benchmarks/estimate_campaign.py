@@ -208,7 +208,7 @@ def node_table(nodes: tuple[Node, Node], measured: Measured, assumed: Assumption
     megapixels = assumed.pixels / 1e6
     bits = 2 * 8 * measured.bytes_per_pixel
     hours = [megapixels / each.rate / 3600 for each in nodes]
-    days = [f"{each / assumed.nodes / 24:.1f}" for each in hours]
+    days = [f"{each / assumed.nodes / 24:.2f}" for each in hours]
     least = min(nodes[1].codec, nodes[1].wire) * measured.gflop / 1e3
     rows: list[tuple[str, list[str]]] = [
         ("network alone, megapixels/s", [f"{each.network:.1f}" for each in nodes]),

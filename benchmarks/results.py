@@ -133,12 +133,19 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
 
 def describe_machine() -> str:
     """Describe processor, memory, accelerator and versions; nothing that tells whose it is."""
-    facts = [_processor(), _cores(), f"{_memory_gib():.0f} GiB of memory", *_accelerator()]
+    facts = [
+        _processor(),
+        f"{_n_cores()} of {os.cpu_count()} cores",
+        f"{_memory_gib():.0f} GiB of memory",
+        *_accelerator(),
+    ]
     kernel = f"{platform.system()} {platform.machine()}"
     names = ", ".join([f"Python {platform.python_version()}", *_versions()])
-    load = os.getloadavg()[0]
+    load = f"load of the system {os.getloadavg()[0]:.1f}"
+    if os.getloadavg()[0] > _n_cores():
+        load += " from other programs, so that only processor time says much"
     when = datetime.now(UTC).date().isoformat()
-    return f"{', '.join(facts)}; {kernel}; {names}; {when}, load of the system {load:.1f}"
+    return f"{', '.join(facts)}; {kernel}; {names}; {when}, {load}"
 
 
 def _processor() -> str:
@@ -152,9 +159,8 @@ def _processor() -> str:
     return f"{name} ({', '.join(known)})" if known else name
 
 
-def _cores() -> str:
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{here} of {os.cpu_count()} cores"
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_gib() -> float:
