@@ -2,8 +2,10 @@
 
 Each network of the registry that has weights, shipped ones or those of a run of
 papers/train_models.py, and each method without learning deblurs the same images through
-`focusfix deblur`: held-out fields out of focus (bench_quality.py), a real focal stack, and a large
-image for speed and memory. Nobody is told the distance from focus. Prints and writes one table.
+`focusfix deblur`: held-out fields out of focus (bench_quality.py), real focal stacks, and a large
+image for speed (computing time less that of a small image, which is mostly start-up; none where
+the two hardly differ) and memory. Nobody is told the distance from focus. Prints and writes one
+table, in which the rows of models that were not asked for stay as they are.
 """
 
 import argparse
@@ -25,7 +27,8 @@ from focusfix.metrics.focus import measure_sharpness
 
 DISTANCES_UM = (4, 8, 16, 24, 32)
 STACKS = ("nucleus_widefield_z45.tif", "chromosomes_z40.tif")
-SPEED_SIDE_PX = 1536
+SPEED_SIDE_PX, SMALL_SIDE_PX = 1536, 128
+LEAST_SECONDS = 1.0
 OPTICS = (
     "--numerical-aperture",
     str(SCREENING_OPTICS.numerical_aperture),
@@ -37,6 +40,11 @@ STACK_OPTICS = (
 )  # fmt: skip
 """The stacks do not say theirs: usual values of an oil immersion objective."""
 
+COLUMNS = (
+    "model", "parameters", "steps", *(f"psnr_{dz}um" for dz in DISTANCES_UM), "gain_db", "ssim",
+    "band_coherence", *(f"{name.split('_')[0]}_gain_db" for name in STACKS), "mpx_per_cpu_s",
+    "peak_mib",
+)  # fmt: skip
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
@@ -99,11 +107,12 @@ def score_stack(planes: np.ndarray, restored: np.ndarray) -> np.ndarray:
 
 def compare(options: argparse.Namespace, work: Path) -> Iterator[dict[str, object]]:
     """Run every method; one row each."""
-    fields, large = work / "fields", work / "large.tif"
+    fields, large, small = work / "fields", work / "large.tif", work / "small.tif"
     fields.mkdir()
     truths = make_fields(options.data, options.fields, fields)
     tiled = np.tile(truths[1].blurry, (3, 3))[:SPEED_SIDE_PX, :SPEED_SIDE_PX]
     write_image(large, tiled)
+    write_image(small, truths[1].blurry[:SMALL_SIDE_PX, :SMALL_SIDE_PX])
     nothing = score_fields(truths, None)
     yield {"model": NOTHING, **field_columns(truths, nothing, nothing)}
     for method in all_methods(options.runs):
@@ -113,15 +122,19 @@ def compare(options: argparse.Namespace, work: Path) -> Iterator[dict[str, objec
         output.mkdir()
         deblur(method, fields, output, OPTICS)
         found = score_fields(truths, output)
-        cost = deblur(method, large, work / f"{method.name}.tif", OPTICS)
+        costs = [
+            deblur(method, each, work / f"{method.name}.tif", OPTICS) for each in (small, large)
+        ]
+        seconds = costs[1].cpu_seconds - costs[0].cpu_seconds
+        speed = (SPEED_SIDE_PX**2 - SMALL_SIDE_PX**2) / 1e6 / max(seconds, LEAST_SECONDS)
         yield {
             "model": method.name,
             "parameters": method.parameters,
             "steps": method.steps,
             **field_columns(truths, found, nothing),
             **stack_columns(options.data, method, work),
-            "mpx_per_s": round(tiled.size / 1e6 / cost.seconds, 3),
-            "peak_mib": round(cost.peak_mib),
+            "mpx_per_cpu_s": round(speed, 3) if seconds > LEAST_SECONDS else None,
+            "peak_mib": round(costs[1].peak_mib),
         }
 
 
@@ -145,7 +158,7 @@ def stack_columns(data: Path, method: Method, work: Path) -> dict[str, float]:
     columns = {}
     for name in STACKS:
         output = work / f"{method.name}_{name}"
-        deblur(method, data / "stacks" / name, output, STACK_OPTICS)
+        deblur(method, data / "stacks" / name, output, (*STACK_OPTICS, *method.foreign))
         gain = score_stack(read_stack(data / "stacks" / name), read_stack(output))
         columns[f"{name.split('_')[0]}_gain_db"] = round(float(gain[0]), 2)
     return columns
@@ -160,14 +173,26 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=4)
     parser.add_argument("--output", type=Path, default=RESULTS / "models.csv")
     options = parser.parse_args()
-    rows = []
+    rows = read_table(options.output) if options.models else {}
     with tempfile.TemporaryDirectory() as folder:
         for row in compare(options, Path(folder)):
-            rows.append(row)
+            rows[str(row["model"])] = row
             print("  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with options.output.open("w", newline="") as file:
-        table = csv.DictWriter(file, columns)
+            write_table(options.output, list(rows.values()))
+
+
+def read_table(path: Path) -> dict[str, dict[str, object]]:
+    """Read the rows that there are, by model."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["model"]: dict(row) for row in csv.DictReader(file)}
+
+
+def write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Write all rows, doing nothing first."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
 

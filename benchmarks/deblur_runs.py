@@ -1,6 +1,5 @@
 """Every model there is, as `focusfix deblur` runs it: what a user gets, and what it costs."""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,7 +13,11 @@ from focusfix.io.checkpoint import load_checkpoint, read_header
 from focusfix.io.weights import find_weights
 from focusfix.models.registry import get_entry, list_entries
 
-SHIPPED = {"wiener-unet": "fluorescence", "latent-line": "latent-line"}
+SHIPPED = {
+    "wiener-unet": "fluorescence",
+    "latent-line": "latent-line",
+    "refocus": "refocus",
+}
 """Weights that ship, of the networks that are taught in no run."""
 
 CLASSICAL = ("unsharp", "wiener", "richardson-lucy")
@@ -34,12 +37,15 @@ class Method:
         Of `focusfix deblur`, beside input, output and optics.
     parameters, steps : int, optional
         Of the network, and how long it was trained; None without one.
+    foreign : tuple of str
+        What makes the command take images of other pixel sizes than those it learned.
     """
 
     name: str
     arguments: tuple[str, ...]
     parameters: int | None = None
     steps: int | None = None
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,14 @@ class Cost:
 
     Parameters
     ----------
-    seconds : float
-        Spent on the files, start and loading of weights apart.
+    cpu_seconds : float
+        Computing time of the process, start and loading of weights included; other work on the
+        machine hardly changes it.
     peak_mib : float
         Largest memory of the process.
     """
 
-    seconds: float
+    cpu_seconds: float
     peak_mib: float
 
 
@@ -87,8 +94,10 @@ def learned(name: str, path: Path) -> Method:
     header: CheckpointHeader = read_header(path)
     network, _ = load_checkpoint(path)
     count = sum(parameter.numel() for parameter in network.parameters())
-    distance = ("--dz-um", "auto") if get_entry(header.model).family == "refocuser" else ()
-    return Method(name, ("--model", str(path), *distance), count, header.steps)
+    arguments = ("--model", str(path))
+    if get_entry(header.model).family == "refocuser":
+        return Method(name, (*arguments, "--dz-um", "auto"), count, header.steps, ("--force",))
+    return Method(name, arguments, count, header.steps)
 
 
 def deblur(method: Method, source: Path, output: Path, optics: Sequence[str] = ()) -> Cost:
@@ -101,7 +110,4 @@ def deblur(method: Method, source: Path, output: Path, optics: Sequence[str] = (
         _, status, usage = os.wait4(process.pid, 0)
     if code := os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{' '.join(command)}\nfailed with {code}:\n{told.read_text()}")
-    pattern = "*.focusfix.json" if output.is_dir() else f"{output.name}.focusfix.json"
-    folder = output if output.is_dir() else output.parent
-    seconds = sum(json.loads(each.read_text())["seconds"] for each in folder.glob(pattern))
-    return Cost(seconds, usage.ru_maxrss / MIB)
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / MIB)

@@ -120,7 +120,8 @@ def run(method: Method, beads: Beads, work: Path) -> np.ndarray:
     """Deblur a stack by the command."""
     source, target = work / "in.tif", work / "out.tif"
     tifffile.imwrite(source, beads.planes, imagej=True, metadata={"axes": "ZYX"})
-    deblur(method, source, target, (*beads.optics, "--dtype", "float32"))
+    foreign = () if beads.name.startswith("simulated") else method.foreign
+    deblur(method, source, target, (*beads.optics, *foreign, "--dtype", "float32"))
     return tifffile.imread(target)
 
 
