@@ -161,8 +161,7 @@ class Run:
         last = first if self._is_over() else self.settings.steps
         workers = count_loaders()
         batches = prefetch(source, first, last, ahead=2 + workers, workers=workers)
-        make_log = RunLog if self.team.is_first else UnwrittenLog
-        with make_log(self.folder.log, first) as log, Interruption() as interruption:
+        with Interruption() as interruption, self._open_log(first) as log:
             self.watch.recall(log.rows)
             with view:
                 for each in batches:
@@ -175,6 +174,12 @@ class Run:
             self.team.largest(0)  # the others wait until the first has saved
             interruption.act()
             return self._result(log)
+
+    def _open_log(self, step: int) -> RunLog:
+        """Open the log, once all processes take note of signals."""
+        self.team.largest(0)
+        make = RunLog if self.team.is_first else UnwrittenLog
+        return make(self.folder.log, step)
 
     def _is_asked_to_stop(self, interruption: Interruption) -> bool:
         """Let all processes stop after the same step, whichever of them was asked to."""

@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from focusfix.training.team import exchange
+
 
 class SharedBatchNorm(nn.BatchNorm2d):
     """Batch norm whose means and variances, in training, are those of all processes together.
@@ -76,13 +78,13 @@ class _SumOfAll(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - as torch calls it
         total = values.clone()
-        distributed.all_reduce(total)
+        exchange(total)
         return total
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
         total = gradient.clone()
-        distributed.all_reduce(total)
+        exchange(total)
         return total
 
 

@@ -73,7 +73,7 @@ class Team:
         there = torch.tensor([float(each.grad is not None) for each in trained])
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in trained]
         flat = torch.cat([each.flatten() for each in (*gradients, there.to(self.device))])
-        self._add_up(flat)
+        exchange(flat)
         sizes = [*(each.numel() for each in trained), len(trained)]
         *sums, counts = torch.split(flat, sizes)
         found = zip(trained, gradients, sums, counts.tolist(), strict=True)
@@ -88,7 +88,7 @@ class Team:
         added = torch.tensor(list(values.values()), dtype=torch.float64)
         if self.device != "cpu":
             added = added.float().to(self.device)
-        self._add_up(added)
+        exchange(added)
         return dict(zip(values, (added / self.size).tolist(), strict=True))
 
     def largest(self, *values: int) -> tuple[int, ...]:
@@ -96,7 +96,7 @@ class Team:
         if self.size == 1:
             return values
         found = torch.tensor(values, device=self.device)
-        self._exchange(found, distributed.ReduceOp.MAX)
+        exchange(found, distributed.ReduceOp.MAX)
         return tuple(int(value) for value in found.tolist())
 
     @contextmanager
@@ -126,21 +126,35 @@ class Team:
         if worst:
             raise SystemExit(worst % 1000)
 
-    def _add_up(self, values: Tensor) -> None:
-        self._exchange(values, distributed.ReduceOp.SUM)
-
-    def _exchange(self, values: Tensor, operation: "distributed.ReduceOp.RedOpType") -> None:
-        try:
-            distributed.all_reduce(values, operation)
-        except RuntimeError as error:
-            raise DeviceError(
-                "Another process of this training has stopped, so this one stops, too.",
-                "See what the other one says; then go on with --resume.",
-            ) from error
-
 
 ALONE = Team()
 """A run of one process."""
+
+
+def exchange(
+    values: Tensor, operation: "distributed.ReduceOp.RedOpType" = distributed.ReduceOp.SUM
+) -> None:
+    """Put numbers of all processes together, in place.
+
+    Parameters
+    ----------
+    values : Tensor
+        Of the same shape in all processes.
+    operation : distributed.ReduceOp
+        How; by default they are added up.
+
+    Raises
+    ------
+    DeviceError
+        If another process is gone.
+    """
+    try:
+        distributed.all_reduce(values, operation)
+    except RuntimeError as error:
+        raise DeviceError(
+            "Another process of this training has stopped, so this one stops, too.",
+            "See what the other one says; then go on with --resume.",
+        ) from error
 
 
 def wanted_processes() -> int:
