@@ -30,7 +30,9 @@ TORCH_FREE = (
     "__main__.py",
 )
 TORCH_FREE_FILES = [
-    name for name in NAMES if name.startswith(TORCH_FREE) or name == "models/registry.py"
+    name
+    for name in NAMES
+    if name.startswith(TORCH_FREE) or name in {"models/entries.py", "models/registry.py"}
 ]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

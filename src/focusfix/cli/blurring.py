@@ -11,6 +11,7 @@ from focusfix.cli.blur_plan import BlurPlan, plan_blur
 from focusfix.cli.blur_series import BlurJob, plan_blur_jobs, write_manifest
 from focusfix.cli.blurrier_end import Defocus, choose_end
 from focusfix.cli.channel_models import choose_models
+from focusfix.cli.choices import Normalization
 from focusfix.cli.cluster import assign
 from focusfix.cli.console import Console
 from focusfix.cli.errands import Beside
@@ -18,7 +19,7 @@ from focusfix.cli.files import Record, process_jobs, show_output
 from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
 from focusfix.cli.line_steps import StepOptions, Steps
 from focusfix.cli.model_choice import ModelShelf, find_model
-from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_blurring import refocus_away
 from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.restoration import (

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from focusfix.cli.choices import Normalization
 from focusfix.cli.classical_options import ClassicalOptions
 from focusfix.cli.options import (
     BatchOptions,
@@ -13,7 +14,6 @@ from focusfix.cli.options import (
     ConfigOptions,
     ConsoleOptions,
     JsonOption,
-    Normalization,
 )
 from focusfix.cli.refocus_options import StackOptions
 

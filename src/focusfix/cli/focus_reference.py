@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from focusfix.cli.options import NanPolicy
+    from focusfix.cli.choices import NanPolicy
     from focusfix.io.image import ImageReader
 
 
@@ -83,7 +83,7 @@ def read_code(
     InputError
         If the image cannot be read or holds one grey value only.
     """
-    from focusfix.cli.options import Normalization
+    from focusfix.cli.choices import Normalization
     from focusfix.cli.scales import fit_scales, tell_findings
     from focusfix.io.image import open_image
 

@@ -96,7 +96,7 @@ def run(options: InfoOptions, console: Console) -> None:
         raise UsageError("No input was given.", "Give an image or a folder.")
     check_meter_options(options)
     check_pixel_size(options.pixel_size_um)
-    from focusfix.io.batch import expand_inputs
+    from focusfix.io.inputs import expand_inputs
 
     rack = MeterRack(options, console)
     jobs = [InfoJob(path) for path in expand_inputs(options.inputs, pattern=options.pattern)]

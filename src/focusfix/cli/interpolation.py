@@ -9,13 +9,14 @@ from focusfix import __version__
 from focusfix.cli.alphas import format_alpha, parse_alphas
 from focusfix.cli.blurrier_end import Defocus, choose_end
 from focusfix.cli.channel_models import choose_models
+from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, plan_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions, Steps
 from focusfix.cli.model_choice import ModelShelf, family_of, find_model
-from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
 from focusfix.cli.restoration import (
     complete_parts,

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from focusfix.cli.choices import Precision
 from focusfix.cli.console import Console
-from focusfix.cli.options import ComputeOptions, Precision
+from focusfix.cli.options import ComputeOptions
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,61 +6,15 @@ The records have no comparison and no text form of their own, which keeps ``--he
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from focusfix.cli.choices import NanPolicy, OutputType, Precision, Runtime, ZarrVersion
 from focusfix.cli.console import Console
 from focusfix.cli.settings import load_config
 from focusfix.errors import UsageError
-
-
-class Precision(StrEnum):
-    """Number format of the network's arithmetic."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-class Runtime(StrEnum):
-    """Library that executes the network."""
-
-    AUTO = "auto"
-    TORCH = "torch"
-    OPENVINO = "openvino"
-
-
-class OutputType(StrEnum):
-    """Pixel type of the output."""
-
-    INPUT = "input"
-    UINT16 = "uint16"
-    FLOAT32 = "float32"
-
-
-class ZarrVersion(StrEnum):
-    """Version of OME-Zarr that is written."""
-
-    V04 = "0.4"
-    V05 = "0.5"
-
-
-class Normalization(StrEnum):
-    """Which intensities become 0 and 1 before the network sees them."""
-
-    AUTO = "auto"
-    DTYPE = "dtype"
-
-
-class NanPolicy(StrEnum):
-    """What to do with pixels that are not finite numbers."""
-
-    ERROR = "error"
-    FILL = "fill"
 
 
 def parse_count(option: str, text: str, *, smallest: int) -> int | None:

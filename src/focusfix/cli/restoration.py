@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.bands import merge_bands
+from focusfix.cli.choices import OutputType
 from focusfix.cli.console import Console
-from focusfix.cli.options import ImageOptions, OutputType
+from focusfix.cli.options import ImageOptions
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:

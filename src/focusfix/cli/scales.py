@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from focusfix.cli.choices import NanPolicy, Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.model_choice import Choice
-from focusfix.cli.options import NanPolicy, Normalization
 from focusfix.errors import InputError
 
 if TYPE_CHECKING:

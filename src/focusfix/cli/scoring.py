@@ -62,7 +62,7 @@ def score_files(options: ScoreOptions, console: Console) -> None:
 
 
 def _score_against(reference: Path, options: ScoreOptions, console: Console) -> dict[str, float]:
-    from focusfix.io.batch import expand_inputs
+    from focusfix.io.inputs import expand_inputs
 
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     places = [*sources, reference, *([options.input] if options.input else [])]
@@ -85,7 +85,7 @@ def _score_against(reference: Path, options: ScoreOptions, console: Console) -> 
 
 
 def _score_alone(options: ScoreOptions, console: Console) -> dict[str, float]:
-    from focusfix.io.batch import expand_inputs
+    from focusfix.io.inputs import expand_inputs
 
     sources = expand_inputs(options.inputs or (), pattern=options.pattern)
     jobs = plan_inspections(sources, options.repeat)

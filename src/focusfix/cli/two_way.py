@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from focusfix.cli.blur_options import OPTICS, BlurOptions
+from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import Choice, ModelShelf, family_of, find_model
-from focusfix.cli.options import Normalization
 from focusfix.cli.restoration import Part, describe_part, planes_of_channels
 from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.errors import UsageError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from focusfix import __version__
 from focusfix.cli.alphas import parse_grid
 from focusfix.cli.channel_models import choose_models
+from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.depth_fusion import without_z
 from focusfix.cli.files import Record
@@ -15,7 +16,7 @@ from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import ModelShelf, family_of, find_model
-from focusfix.cli.options import Normalization, parse_count
+from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_levels import RecordedLevels, parse_level, sharpest_level
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
 from focusfix.cli.refocusing import Refocusing
@@ -183,6 +184,11 @@ def write_virtual_stack(options: InterpolateOptions, console: Console) -> None:
         "seed": options.seed,
         **describe_stats(stats, metadata),
     }
+    _hand_out(options, console, target, record)
+
+
+def _hand_out(options: InterpolateOptions, console: Console, target: Path, record: Record) -> None:
+    """Write the sidecar, and print what was made."""
     if not options.no_sidecar:
         write_record(sidecar_path(target), record)
     if options.json:

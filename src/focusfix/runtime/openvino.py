@@ -66,22 +66,8 @@ def compile_network(network: Restorer, *, precision: str, images: int = 1) -> Ti
             "Use --runtime torch.",
         )
     import openvino
-    from openvino import frontend
 
-    failures = (
-        frontend.GeneralFailure,
-        frontend.NotImplementedFailure,
-        frontend.OpConversionFailure,
-        frontend.OpValidationFailure,
-        RuntimeError,
-    )
-    try:
-        model = _convert(network, images)
-    except failures as error:
-        raise DeviceError(
-            f"OpenVINO {openvino.__version__} cannot convert this network.",
-            "Use --runtime torch, or another version of OpenVINO.",
-        ) from error
+    model = _convert(network, images)
     core = openvino.Core()
     settings = {
         "INFERENCE_PRECISION_HINT": _TYPE_HINTS[precision],
@@ -127,6 +113,27 @@ def relative_difference(
 
 
 def _convert(network: Restorer, images: int) -> Any:
+    """Hand a network over; DeviceError if OpenVINO does not know what it computes."""
+    import openvino
+    from openvino import frontend
+
+    failures = (
+        frontend.GeneralFailure,
+        frontend.NotImplementedFailure,
+        frontend.OpConversionFailure,
+        frontend.OpValidationFailure,
+        RuntimeError,
+    )
+    try:
+        return _hand_over(network, images)
+    except failures as error:
+        raise DeviceError(
+            f"OpenVINO {openvino.__version__} cannot convert this network.",
+            "Use --runtime torch, or another version of OpenVINO.",
+        ) from error
+
+
+def _hand_over(network: Restorer, images: int) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 

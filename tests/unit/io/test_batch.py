@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from focusfix.errors import FocusfixError, InputError, OutputError, UsageError
-from focusfix.io.batch import Job, expand_inputs, plan_batch
+from focusfix.io.batch import Job, plan_batch
+from focusfix.io.inputs import expand_inputs
 from focusfix.io.naming import image_stem
 
 pytestmark = pytest.mark.usefixtures("plate")
