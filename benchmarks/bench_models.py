@@ -45,6 +45,10 @@ COLUMNS = (
     "band_coherence", *(f"{name.split('_')[0]}_gain_db" for name in STACKS), "mpx_per_cpu_s",
     "peak_mib",
 )  # fmt: skip
+TITLES = (
+    "model", "parameters", "steps", *(f"{dz} µm" for dz in DISTANCES_UM), "gain (dB)", "SSIM",
+    "band coherence", "nucleus (dB)", "chromosomes (dB)", "Mpx per processor s", "peak MiB",
+)  # fmt: skip
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 
@@ -170,7 +174,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, default=Path("runs/papers"))
     parser.add_argument("--models", nargs="*", help="only these")
-    parser.add_argument("--fields", type=int, default=4)
+    parser.add_argument("--fields", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULTS / "models.csv")
     options = parser.parse_args()
     rows = read_table(options.output) if options.models else {}
@@ -195,6 +199,11 @@ def write_table(path: Path, rows: Sequence[dict[str, object]]) -> None:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
+    lines = [list(TITLES), ["---"] * len(TITLES)]
+    lines += [[str(row.get(key) or "-") for key in COLUMNS] for row in rows]
+    page = "<!-- made by benchmarks/bench_models.py -->\n\n"
+    page += "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+    path.with_suffix(".md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Small(NamedTuple):
 SMALL = {
     **dict.fromkeys(LINE, Small(("widths=[8,16,32,64,128]",), 1500, 4, 128)),
     **dict.fromkeys(CODES, Small(("widths=[8,16,32,48]",), 3000, 4, 64)),
-    **dict.fromkeys(ABLATED, Small(("widths=[8,16,32,48]",), 1000, 4, 64)),
+    **dict.fromkeys(ABLATED, Small(("widths=[8,16,32,48]",), 400, 4, 64)),
     "rdn": Small(("blocks=4", "layers=4", "growth=12", "width=24"), 1000, 4, 96),
     "deepdeblur": Small(("blocks=3", "width=20"), 1000, 4, 96),
     "care-unet": Small(("base_width=16",), 1000, 4, 96),
