@@ -32,6 +32,9 @@ LEVELS = 9
 STEP_UM = 4.0
 SEED = 6
 LEFT_OUT = ("unsharp", "richardson-lucy")
+LEFT_AS_THEY_ARE = "linear-ae"
+"""Networks that find no alpha for one image, and are not drawn."""
+
 IMAGES = Path(__file__).parents[2] / "docs" / "images" / "papers"
 COLUMNS = ("beads", "model", "psnr_db", "ssim", "fwhm_px", "fwhm_in_focus_px")
 
@@ -134,8 +137,11 @@ def draw(path: Path, stacks: Sequence[Beads], found: dict[str, dict[str, np.ndar
         near = slice(max(round(beads.brightest[1]) - 20, 0), round(beads.brightest[1]) + 21)
         truth = beads.planes[beads.focus].astype(np.float64)
         profiles.plot(truth[row, near], color="black", linewidth=2, label="in focus")
-        for name, planes in found[beads.name].items():
-            style = {"color": "0.5", "linestyle": "--"} if name == NOTHING else {}
+        shown = {n: p for n, p in found[beads.name].items() if not n.startswith(LEFT_AS_THEY_ARE)}
+        for place, (name, planes) in enumerate(shown.items()):
+            style = {"color": f"C{place % 10}", "linestyle": "-" if place < 10 else ":"}
+            if name == NOTHING:
+                style = {"color": "0.5", "linestyle": "--"}
             offsets = np.arange(len(planes)) - beads.focus
             curves.plot(offsets, score(beads, planes)[:, 1], label=name, **style)
             fitted = affine_fit(planes[beads.width_plane].astype(np.float64), truth)
