@@ -13,7 +13,7 @@ import tifffile
 def test_signal_while_writing(tmp_path, draw_nuclei, program_environment, number, code):
     """A blur wider than the image keeps the program busy between the bands it writes."""
     source = tmp_path / "in.tif"
-    tifffile.imwrite(source, draw_nuclei((700, 700)), imagej=True)
+    tifffile.imwrite(source, draw_nuclei((1500, 700)), imagej=True)
     command = (
         "synthesize-blur", source, "--dz-um", "60", "--numerical-aperture", "0.8",
         "--pixel-size-um", "0.5", "--tile-size", "512", "-o", tmp_path / "out.tif",

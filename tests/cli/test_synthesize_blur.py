@@ -136,7 +136,7 @@ def test_gaps(run_cli, point):
     [
         ([], "No amount of blur was given"),
         (["--dz-um", 3, "--alpha", 0.5], "--alpha and --dz-um exclude each other"),
-        (["--dz-um", 3, "--model", "latent-line"], "--dz-um is for optics, not for the model"),
+        (["--dz-um", 3, "--model", "latent-line"], "--dz-um is for optics and refocusers, not"),
         (["--model", "optics", "--alpha", 1.2], "An alpha is from 0 to 1, not 1.2"),
         (["--model", "optics", "--alpha", 0, "--blurrier", "b.tif"], "and optics is none"),
         (["--model", "optics", "--alpha", 0, "--max-defocus-um", -1], "--max-defocus-um must be"),
