@@ -18,6 +18,8 @@ def test_signal_while_writing(tmp_path, draw_nuclei, program_environment, number
         "synthesize-blur", source, "--dz-um", "60", "--numerical-aperture", "0.8",
         "--pixel-size-um", "0.5", "--tile-size", "512", "-o", tmp_path / "out.tif",
     )  # fmt: skip
+    # Shells make programs in the background deaf to Ctrl-C, which children inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     program = subprocess.Popen(
         [sys.executable, "-m", "focusfix", *map(str, command)],
         stdout=subprocess.PIPE,
