@@ -1,12 +1,12 @@
 """OME-Zarr metadata as ``ImageMetadata``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from focusfix.errors import InputError
+from focusfix.io.axis_map import AxisMap
 from focusfix.io.metadata import ImageMetadata
 from focusfix.io.ngff import NgffImage
 from focusfix.io.tiff_metadata import MICROMETRES
@@ -34,26 +34,7 @@ _SECONDS = {
 _LETTERS = "TZCYXS"
 
 
-@dataclass(frozen=True)
-class NgffAxes:
-    """Axes of an image and the stored dimensions behind them.
-
-    Parameters
-    ----------
-    axes : str
-        Letters as shown: plane axes, then "YX" or "YXS".
-    order : tuple of int
-        For each letter of ``axes``, the stored dimension it is.
-    notes : tuple of str
-        What the user should know of the choice.
-    """
-
-    axes: str
-    order: tuple[int, ...]
-    notes: tuple[str, ...]
-
-
-def map_ngff_axes(image: NgffImage, shape: Sequence[int], axes: str | None) -> NgffAxes:
+def map_ngff_axes(image: NgffImage, shape: Sequence[int], axes: str | None) -> AxisMap:
     """Name the stored dimensions, and bring Y, X and colour samples last.
 
     Parameters
@@ -67,7 +48,7 @@ def map_ngff_axes(image: NgffImage, shape: Sequence[int], axes: str | None) -> N
 
     Returns
     -------
-    NgffAxes
+    AxisMap
         Letters and dimensions in the order shown.
 
     Raises
@@ -97,12 +78,12 @@ def map_ngff_axes(image: NgffImage, shape: Sequence[int], axes: str | None) -> N
             "the meaning of an axis is not known: its planes are taken one by one (name the axes "
             "with --axes)"
         )
-    return NgffAxes(shown, order, tuple(notes))
+    return AxisMap(shown, order, tuple(notes))
 
 
 def read_ngff_metadata(
     image: NgffImage,
-    axes: NgffAxes,
+    axes: AxisMap,
     shape: Sequence[int],
     dtype: np.dtype[Any],
     compression: str | None,
@@ -113,7 +94,7 @@ def read_ngff_metadata(
     ----------
     image : NgffImage
         Metadata of the image.
-    axes : NgffAxes
+    axes : AxisMap
         Axes as shown.
     shape : sequence of int
         Of the largest array, as stored.
@@ -217,7 +198,7 @@ _LENGTHS = {**MICROMETRES, **_NGFF_LENGTHS}
 
 
 def _distance(
-    image: NgffImage, axes: NgffAxes, letter: str, units: Mapping[str, float]
+    image: NgffImage, axes: AxisMap, letter: str, units: Mapping[str, float]
 ) -> float | None:
     """Give the distance of neighbours along an axis; None if it or its unit is not stated."""
     if letter not in axes.axes or image.scale is None:

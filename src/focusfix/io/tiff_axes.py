@@ -1,31 +1,12 @@
 """Which stored dimension of a TIFF is which axis of the image, and in which order it is shown."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from focusfix.errors import InputError
+from focusfix.io.axis_map import AxisMap
 from focusfix.io.tiff_layout import StoredSeries
 
 AXIS_LETTERS = "TZCYXS"
-
-
-@dataclass(frozen=True)
-class AxisMap:
-    """Axes of an image and the stored dimensions behind them.
-
-    Parameters
-    ----------
-    axes : str
-        Letters as shown: plane axes, then "YX" or "YXS".
-    order : tuple of int
-        For each letter of ``axes``, the stored dimension it is.
-    notes : tuple of str
-        What the user should know of the choice.
-    """
-
-    axes: str
-    order: tuple[int, ...]
-    notes: tuple[str, ...]
 
 
 def map_axes(path: Path, stored: StoredSeries, axes: str | None) -> AxisMap:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
+from focusfix.io.axis_map import AxisMap
 from focusfix.io.metadata import ImageMetadata, Resolution
-from focusfix.io.tiff_axes import AxisMap
 from focusfix.io.tiff_layout import StoredSeries, StoredTags
 
 # Lengths of the units that microscopy files use; micrometres.
