@@ -15,11 +15,12 @@ from focusfix.cli.focus_reference import bind_focus_code
 from focusfix.cli.line_deblurring import bind_line
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo
+from focusfix.cli.model_record import describe_model
 from focusfix.cli.reblur import RestoredPart
 from focusfix.cli.refocus_deblurring import refocus_parts
 from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.refocusing import Refocusing
-from focusfix.cli.restoration import Part, describe_part, planes_of_channels, select_channels
+from focusfix.cli.restoration import Part, planes_of_channels, select_channels
 from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.cli.second_image import SecondImage, open_second
 from focusfix.cli.two_way import tell_blending
@@ -161,13 +162,4 @@ class PartMaker:
         return self.shelf.bind(choice), {}
 
     def _describe(self, choice: Choice, bound: BoundModel, part: Part) -> Record:
-        return {
-            "name": choice.path.stem,
-            "path": str(choice.path),
-            "sha256": self.shelf.load(choice).sha256,
-            "channels": list(choice.channels),
-            **describe_part(part),
-            "device": bound.function.device.name,
-            "precision": bound.function.precision,
-            "runtime": bound.function.runtime,
-        }
+        return describe_model(self.shelf, choice, bound.function, part)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.blurrier_end import BlurrierEnd, scaled_middle
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
-from focusfix.cli.restoration import Part, describe_part, planes_of_channels
+from focusfix.cli.model_record import describe_model
+from focusfix.cli.restoration import Part, planes_of_channels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -132,17 +133,7 @@ class Steps:
 
     def describe(self, part: Part, alpha: float) -> dict[str, Any]:
         """Describe model, tiles and scales for a sidecar; the binding must have been made."""
-        function = self.bind(alpha).function
-        return {
-            "name": self.choice.path.stem,
-            "path": str(self.choice.path),
-            "sha256": self.shelf.load(self.choice).sha256,
-            "channels": list(self.choice.channels),
-            **describe_part(part),
-            "device": function.device.name,
-            "precision": function.precision,
-            "runtime": function.runtime,
-        }
+        return describe_model(self.shelf, self.choice, self.bind(alpha).function, part)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo
+from focusfix.cli.model_record import describe_model
 from focusfix.cli.refocus_options import RefocusOptions
-from focusfix.cli.restoration import Part, describe_part, output_metadata
+from focusfix.cli.restoration import Part, output_metadata
 from focusfix.errors import FocusfixError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -185,18 +186,8 @@ class Refocusing:
     def describe(self, bound: BoundModel, part: Part) -> dict[str, Any]:
         """Describe model, tiles and scales for a sidecar."""
         network = self.network
-        return {
-            "name": self.name,
-            "path": str(self.choice.path),
-            "sha256": self.shelf.load(self.choice).sha256,
-            "channels": list(self.choice.channels),
-            **describe_part(part),
-            "device": bound.function.device.name,
-            "precision": bound.function.precision,
-            "runtime": bound.function.runtime,
-            "sign": network.sign,
-            "range_um": network.range_um,
-        }
+        described = describe_model(self.shelf, self.choice, bound.function, part)
+        return {**described, "sign": network.sign, "range_um": network.range_um}
 
     def _refuse(self, error: FocusfixError) -> None:
         """Raise an error, or only tell its cause where the user forces it."""

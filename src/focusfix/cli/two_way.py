@@ -7,7 +7,8 @@ from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import Choice, ModelShelf, family_of, find_model
-from focusfix.cli.restoration import Part, describe_part, planes_of_channels
+from focusfix.cli.model_record import describe_model
+from focusfix.cli.restoration import Part, planes_of_channels
 from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.errors import UsageError
 
@@ -112,17 +113,7 @@ def blur_back(
     batch = sizes.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
     planes = planes_of_channels(reader.metadata, choice.channels)
     part = Part(planes, bound.function, plan, survey.scales, batch)
-    description = {
-        "name": choice.path.stem,
-        "path": str(choice.path),
-        "sha256": shelf.load(choice).sha256,
-        "channels": list(choice.channels),
-        **describe_part(part),
-        "device": bound.function.device.name,
-        "precision": bound.function.precision,
-        "runtime": bound.function.runtime,
-    }
-    return part, {"models": [description]}
+    return part, {"models": [describe_model(shelf, choice, bound.function, part)]}
 
 
 def tell_blending(
