@@ -1,10 +1,11 @@
-"""Bands of rows from several parts of an image, in the order that its file holds them."""
+"""Blocks of pixels from several parts of an image, plane after plane as its file holds them."""
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from focusfix.blocks import PaintedBlock, bands_as_blocks
 from focusfix.cli.console import Advance
 
 if TYPE_CHECKING:
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
     from focusfix.operations.images import ReaderSource
 
 
-def merge_bands(
+def merge_blocks(
     source: "ReaderSource",
     dtype: "np.dtype[Any]",
     parts: "Sequence[Part]",
     stats: "Sequence[RestoreStats]",
     advance: Advance,
-) -> "Generator[np.ndarray]":
-    """Take the bands of each plane from the part that it belongs to, in the order of planes.
+) -> Generator[PaintedBlock]:
+    """Take the blocks of each plane from the part that it belongs to, in the order of planes.
 
     Parameters
     ----------
     source : ReaderSource
         The image.
     dtype : dtype
-        Type of the bands.
+        Type of the pixels.
     parts : sequence of Part
         Together they hold every plane once.
     stats : sequence of RestoreStats
@@ -39,8 +40,8 @@ def merge_bands(
 
     Yields
     ------
-    ndarray, shape (rows, X, samples)
-        Consecutive rows, plane after plane.
+    Block, ndarray of shape (rows, columns, samples)
+        Rectangles, plane after plane.
     """
     from focusfix.engine.stream import restore
 
@@ -70,8 +71,9 @@ def merge_bands(
     with ExitStack() as stack:
         for stream in streams:
             stack.enter_context(closing(stream))
-        for plane in range(source.n_planes):
-            yield from _take_plane(streams[owner[plane]], source.shape_yx[0])
+        planes = (streams[owner[plane]] for plane in range(source.n_planes))
+        bands = (band for each in planes for band in _take_plane(each, source.shape_yx[0]))
+        yield from bands_as_blocks(bands, source.shape_yx)
 
 
 def _take_plane(stream: "Iterator[np.ndarray]", height: int) -> "Iterator[np.ndarray]":

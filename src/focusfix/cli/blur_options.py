@@ -1,6 +1,5 @@
 """Options of ``focusfix synthesize-blur``, and the microscope and camera they describe."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +20,9 @@ from focusfix.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from focusfix.blocks import PaintedBlock
     from focusfix.camera import CameraSettings
+    from focusfix.cli.restoration import Finish
     from focusfix.io.image import ImageMetadata
 
 
@@ -108,10 +109,8 @@ class BlurOptions(
     ] = 0
 
 
-def choose_noise(
-    options: BlurOptions, metadata: "ImageMetadata"
-) -> "Callable[[np.ndarray], np.ndarray] | None":
-    """Make the function that turns blurred bands of rows into camera pixels.
+def choose_noise(options: BlurOptions, metadata: "ImageMetadata") -> "Finish | None":
+    """Make the function that turns blurred grey values into camera pixels.
 
     The noise of a pixel depends on the seed and its place in the image, not on the tiles.
 
@@ -137,11 +136,13 @@ def choose_noise(
             "Leave --noise out, or convert the image.",
         )
     camera = _camera(options, metadata)
-    generator = np.random.default_rng(options.seed)
 
-    def expose(band: "np.ndarray") -> "np.ndarray":
-        rows = [expose_camera(row - camera.offset, camera, generator) for row in band]
-        return np.stack(rows).astype(metadata.dtype)
+    def expose(painted: "PaintedBlock") -> "np.ndarray":
+        block, pixels = painted
+        place = block.plane, block.rows.start, block.columns.start
+        generator = np.random.default_rng((options.seed, *place))
+        counts = np.subtract(pixels, camera.offset, dtype=np.float32)
+        return expose_camera(counts, camera, generator).astype(metadata.dtype)
 
     return expose
 

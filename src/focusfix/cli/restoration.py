@@ -1,12 +1,13 @@
 """One image through the tile engine: which channels, on which scale, through which function."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from focusfix.cli.bands import merge_bands
+from focusfix.blocks import PaintedBlock
+from focusfix.cli.bands import merge_blocks
 from focusfix.cli.choices import OutputType
 from focusfix.cli.console import Console
 from focusfix.cli.options import ImageOptions
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from focusfix.operations.images import ReaderSource
 
 _WINDOW_PX = 1024
+
+_FINISHED_PX = 256
+"""Side of the squares in which a finished image is put together, whatever its tiles; pixels."""
+
+Finish = Callable[[PaintedBlock], "np.ndarray"]
+"""Turns float32 grey values of shape (rows, columns, samples) into those that are written."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ def restore_file(
     console: Console,
     *,
     overwrite: bool,
-    finish: "Callable[[np.ndarray], np.ndarray] | None" = None,
+    finish: Finish | None = None,
 ) -> "RestoreStats":
     """Send all planes of an image through their functions, into a file.
 
@@ -203,8 +210,8 @@ def restore_file(
     overwrite : bool
         Whether ``target`` may be replaced.
     finish : callable, optional
-        Turns each band of float32 grey values, in order, into one of the output's type; the
-        engine rounds to that type when not given.
+        Turns float32 grey values into the output's type; told where they lie, square by square
+        of a grid that does not depend on the tiles. The engine rounds to that type when not given.
 
     Returns
     -------
@@ -220,14 +227,23 @@ def restore_file(
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     with ExitStack() as stack:
         advance = stack.enter_context(console.progress(display_name(source.path)))
-        bands = stack.enter_context(closing(merge_bands(source, dtype, parts, stats, advance)))
-        done = bands if finish is None else map(finish, bands)
+        blocks = stack.enter_context(closing(merge_blocks(source, dtype, parts, stats, advance)))
+        done = blocks if finish is None else _finish(finish, blocks, replace(metadata, dtype=dtype))
         notes = write_image(target, metadata, done, overwrite=overwrite)
     for note in notes:
         console.note(f"{target}: {note}")
     total = add_stats(stats)
     tell_stats(target, total, console)
     return total
+
+
+def _finish(
+    finish: Finish, blocks: Iterable[PaintedBlock], metadata: "ImageMetadata"
+) -> Iterator[PaintedBlock]:
+    from focusfix.io.cells import gather_cells
+
+    for painted in gather_cells(blocks, metadata, (_FINISHED_PX, _FINISHED_PX)):
+        yield painted[0], finish(painted)
 
 
 def tell_stats(target: Path, stats: "RestoreStats", console: Console) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.focus_meter import ImageMeter
@@ -165,8 +166,9 @@ class ImageFocus:
             description=None,
             extras={},
         )
-        bands = (each[..., None] for each in pixels.reshape(-1, *pixels.shape[-2:]))
-        write_image(path, described, bands, overwrite=overwrite)
+        planes = pixels.reshape(-1, *pixels.shape[-2:], 1)
+        blocks = bands_as_blocks(planes, described.shape_yx)
+        write_image(path, described, blocks, overwrite=overwrite)
 
 
 def plan_maps(options: ScoreOptions) -> dict[Path, Path]:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from focusfix.blocks import Block
 from focusfix.cli.alphas import AlphaJob
 from focusfix.cli.deblurring import Deblurring, SeenImage
 from focusfix.cli.files import Record
@@ -168,7 +169,6 @@ def restore_slabs(
 
 def _restore_slab(seen: SeenImage, output: "ZarrOutput", slab: Slab) -> "RestoreStats":
     from focusfix.engine.stream import RestoreStats, restore
-    from focusfix.io.zarr_writer import Block
 
     stats = RestoreStats()
     part = next(each for each in seen.parts if slab.plane in each.planes)

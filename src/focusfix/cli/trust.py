@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from focusfix.blocks import PaintedBlock
 from focusfix.cli.console import Console
 from focusfix.cli.model_choice import Choice, ModelShelf
 from focusfix.cli.reblur import RestoredPart, load_reader, read_middle
@@ -135,15 +136,11 @@ class MapTally:
 
     Parameters
     ----------
-    height : int
-        Rows of a plane.
     contrasts : dict of int to float
         Contrast of each plane that is restored; grey values.
     """
 
-    height: int
     contrasts: dict[int, float]
-    _rows: int = 0
     _count: int = 0
     _sum: float = 0.0
     _large: int = 0
@@ -157,19 +154,19 @@ class MapTally:
                 contrast = _contrast(read_middle(image, channel))
                 planes = planes_of_channels(image.metadata, (channel,))
                 contrasts |= dict.fromkeys(planes, contrast)
-        return cls(image.metadata.shape_yx[0], contrasts)
+        return cls(contrasts)
 
-    def count(self, band: "np.ndarray") -> "np.ndarray":
-        """Take in the next rows of the map, shape (rows, X, samples), and return them."""
+    def count(self, painted: PaintedBlock) -> "np.ndarray":
+        """Take in part of the map and return its pixels, shape (rows, columns, samples)."""
         import numpy as np
 
-        plane = self._rows // self.height
-        self._rows += len(band)
-        if plane in self.contrasts:
-            self._count += band.size
-            self._sum += float(band.sum(dtype=np.float64))
-            self._large += int(np.count_nonzero(band > LARGE_SHARE * self.contrasts[plane]))
-        return band
+        block, pixels = painted
+        if block.plane in self.contrasts:
+            large = LARGE_SHARE * self.contrasts[block.plane]
+            self._count += pixels.size
+            self._sum += float(pixels.sum(dtype=np.float64))
+            self._large += int(np.count_nonzero(pixels > large))
+        return pixels
 
     def describe(self) -> dict[str, Any]:
         """Give the mean in grey values, and the share of pixels above a tenth of the contrast."""

@@ -1,4 +1,4 @@
-"""Open images for windowed reading and write them from row bands, whatever their format."""
+"""Open images for windowed reading and write them from blocks, whatever their format."""
 
 import os
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from focusfix.blocks import PaintedBlock
 from focusfix.errors import InputError, OutputError
 from focusfix.io.metadata import PIXEL_TYPES, ImageMetadata, PlaneIndex, Resolution
 from focusfix.io.zarr_files import (
@@ -54,6 +55,11 @@ class ImageReader(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of how the file was understood or is read."""
+        ...
+
+    @property
+    def chunk_yx(self) -> tuple[int, int]:
+        """Height and width of what is read at once, in pixels: of a tile, strip or chunk."""
         ...
 
     def read_window(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
@@ -125,13 +131,13 @@ def open_image(path: str | os.PathLike[str], *, axes: str | None = None) -> Imag
 def write_image(
     path: str | os.PathLike[str],
     metadata: ImageMetadata,
-    bands: Iterable[np.ndarray],
+    blocks: Iterable[PaintedBlock],
     *,
     overwrite: bool = False,
     compression: str = "auto",
     bigtiff_bytes: int | None = None,
 ) -> tuple[str, ...]:
-    """Write an image from row bands, without ever holding a plane, and move it into place whole.
+    """Write an image from blocks, without ever holding a plane, and move it into place whole.
 
     The pixels go to ``<name>.partial`` in the same folder, which gets the final name when it is
     complete and is removed when anything stops the writing.
@@ -144,8 +150,9 @@ def write_image(
     metadata : ImageMetadata
         Axes, shape, pixel type and format of the image. ImageJ, OME and plain TIFF stay what they
         are where the format can hold the image; other formats become plain TIFF.
-    bands : iterable of numpy.ndarray, shape (rows, X, S)
-        For each plane in C-order, consecutive rows from top to bottom; any number of rows a band.
+    blocks : iterable of (Block, ndarray of shape (rows, columns, S))
+        Rectangles of any size that hold every pixel once: plane after plane in C-order, and within
+        a plane in any order. What is held of them is least where they come row by row.
     overwrite : bool
         Whether an existing file is replaced.
     compression : str
@@ -164,21 +171,23 @@ def write_image(
     OutputError
         If the file exists, or the folder or the disk does not take it.
     ValueError
-        If the bands do not make up the image.
+        If the blocks do not make up the image.
     """
     target = Path(path)
     check_target(target, overwrite=overwrite)
     if names_zarr(target):
         from focusfix.io.zarr_writer import write_zarr
 
-        return write_zarr(target, metadata, bands)
+        return write_zarr(target, metadata, blocks)
     if target.suffix.lower() == ".png":
         from focusfix.io.raster import write_png
 
-        return write_png(target, metadata, bands)
+        return write_png(target, metadata, blocks)
     from focusfix.io.tiff_writer import write_tiff
 
-    return write_tiff(target, metadata, bands, compression=compression, bigtiff_bytes=bigtiff_bytes)
+    return write_tiff(
+        target, metadata, blocks, compression=compression, bigtiff_bytes=bigtiff_bytes
+    )
 
 
 def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

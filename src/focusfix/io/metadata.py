@@ -80,6 +80,8 @@ class ImageMetadata:
         Declared bit depth, where it is less than that of the pixel type.
     compression : str, optional
         Name of the compression of the pixels, in lower case; None if uncompressed.
+    tiled : bool
+        Whether a TIFF keeps its planes in tiles that are narrower than they are.
     photometric : str
         "minisblack", "miniswhite", "rgb" or "palette".
     resolution : Resolution, optional
@@ -105,6 +107,7 @@ class ImageMetadata:
     format: str = "tiff"
     significant_bits: int | None = None
     compression: str | None = None
+    tiled: bool = False
     photometric: str = "minisblack"
     resolution: Resolution | None = None
     description: str | None = None

@@ -8,8 +8,10 @@ from typing import Self
 import imagecodecs
 import numpy as np
 
+from focusfix.blocks import PaintedBlock
 from focusfix.errors import InputError, OutputError
 from focusfix.io.atomic import partial_file
+from focusfix.io.cells import gather_cells
 from focusfix.io.metadata import ImageMetadata
 
 _JPEG_END = b"\xff\xd9"
@@ -44,6 +46,7 @@ class RasterReader:
                 "Leave --axes out for PNG and JPEG images.",
             )
         self.path = path
+        self.chunk_yx = pixels.shape[:2]
         self.notes: tuple[str, ...] = notes
         self.metadata = ImageMetadata(
             axes=found,
@@ -80,7 +83,9 @@ class RasterReader:
         self.close()
 
 
-def write_png(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray]) -> tuple[str, ...]:
+def write_png(
+    path: Path, metadata: ImageMetadata, blocks: Iterable[PaintedBlock]
+) -> tuple[str, ...]:
     """Write one plane as PNG, held in memory; see ``write_image``.
 
     Parameters
@@ -89,8 +94,8 @@ def write_png(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray]) 
         File to write; replaced if it exists.
     metadata : ImageMetadata
         Image of one plane.
-    bands : iterable of numpy.ndarray, shape (rows, X, S)
-        Rows from top to bottom.
+    blocks : iterable of (Block, ndarray of shape (rows, columns, S))
+        Its pixels.
 
     Returns
     -------
@@ -102,13 +107,10 @@ def write_png(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray]) 
     OutputError
         If the image does not fit into a PNG, the disk is full or the folder cannot be written to.
     ValueError
-        If the bands do not make up the plane.
+        If the blocks do not make up the plane.
     """
     check_png(path, metadata)
-    rows = list(bands)
-    pixels = np.concatenate(rows) if rows else np.empty((0, 0, 0), metadata.dtype)
-    if pixels.shape != (*metadata.shape_yx, metadata.samples) or pixels.dtype != metadata.dtype:
-        raise ValueError(f"bands of shape {pixels.shape} and type {pixels.dtype} do not fit")
+    ((_, pixels),) = gather_cells(blocks, metadata, metadata.shape_yx)
     if metadata.samples == 1:
         pixels = pixels[..., 0]
     with partial_file(path) as partial:

@@ -3,13 +3,14 @@
 import inspect
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 
 from focusfix.errors import InputError
 from focusfix.io.tiff_layout import Decoder, StoredPage, StoredSeries, StoredTags
@@ -207,6 +208,28 @@ def open_writer(path: Path, kind: str, *, bigtiff: bool) -> Any:
     return tifffile.TiffWriter(
         path, bigtiff=bigtiff, imagej=kind == "imagej", ome=kind == "ome", shaped=False
     )
+
+
+def sort_tiles(path: Path, places: Sequence[NDArray[np.uint32]]) -> None:
+    """Say in a file whose tiles were written in any order which of them is which.
+
+    Parameters
+    ----------
+    path : Path
+        TIFF or BigTIFF file, complete but for this.
+    places : sequence of ndarray of int
+        For each page from the first on, the position of each tile in the page, in the order in
+        which they were written.
+    """
+    if all((order[1:] > order[:-1]).all() for order in places):
+        return
+    with tifffile.TiffFile(path, mode="r+") as tif:
+        for page, order in zip(tif.pages, places, strict=True):
+            for name in ("TileOffsets", "TileByteCounts"):
+                tag = page.tags[name]
+                values = np.empty(len(order), np.uint64)
+                values[order] = tag.value
+                tag.overwrite(values.tolist())
 
 
 def _damaged(path: Path, cause: str) -> InputError:

@@ -66,6 +66,11 @@ class StoredSeries:
     compression: str | None
     photometric: str
 
+    @property
+    def is_tiled(self) -> bool:
+        """Whether segments are narrower than a page."""
+        return self.segment_shape[2] < self.page_shape[3]
+
 
 @dataclass(frozen=True)
 class StoredTags:

@@ -76,6 +76,7 @@ def read_metadata(stored: StoredSeries, tags: StoredTags, axis_map: AxisMap) -> 
         "shape": shape,
         "dtype": stored.dtype.newbyteorder("="),
         "compression": stored.compression,
+        "tiled": stored.is_tiled,
         "photometric": _shown_photometric(stored, axis_map.axes),
         "resolution": resolution,
         "significant_bits": bits if bits < stored.dtype.itemsize * 8 else None,

@@ -8,6 +8,10 @@ from focusfix.io.metadata import ImageMetadata
 # Classic TIFF addresses 4 GiB; the page directories need some of it; bytes.
 _BIGTIFF_BYTES = 2**32 - 2**25
 _STRIP_BYTES = 2**18
+_TILE_PX = 256
+
+# Above this width, memory for the strips of a row of tiles begins to count; pixels.
+_WIDE_PX = 8192
 
 _IMAGEJ_TYPES = ("uint8", "uint16", "int16", "float32")
 _OME_TYPES = ("uint8", "uint16", "int16", "uint32", "float32", "float64")
@@ -31,6 +35,8 @@ class TiffPlan:
         Rows of a strip; pixels.
     chunk_rows : int
         Rows handed to the file at a time, which is less than an uncompressed strip; pixels.
+    tile_px : int, optional
+        Side of the tiles that planes are cut into in place of strips; pixels.
     notes : tuple of str
         What the user should know, such as a change of format.
     """
@@ -40,6 +46,7 @@ class TiffPlan:
     compression: str
     strip_rows: int
     chunk_rows: int
+    tile_px: int | None
     notes: tuple[str, ...]
 
 
@@ -72,7 +79,8 @@ def plan_tiff(
     -----
     ImageJ reads an uncompressed stack as one run after the first plane, so the planes of an
     ImageJ file are single strips; and it undoes differencing for LZW on 8- and 16-bit integers
-    only, so no other combination is written.
+    only, so no other combination is written. It opens no tiles either. Other files become tiled
+    where the input is, and where planes are so wide that strips would need much memory.
     """
     if compression not in COMPRESSIONS:
         raise ValueError(f"compression {compression!r} is not one of {COMPRESSIONS}")
@@ -87,7 +95,15 @@ def plan_tiff(
     chunk_rows = min(height, max(1, _STRIP_BYTES // row_bytes))
     one_strip = chosen == "none" and (kind == "imagej" or metadata.n_planes > 1)
     strip_rows = height if one_strip else chunk_rows
-    return TiffPlan(kind, bigtiff, chosen, strip_rows, chunk_rows, tuple(notes))
+    tile_px = _TILE_PX if kind != "imagej" and _wants_tiles(metadata, bigtiff) else None
+    return TiffPlan(kind, bigtiff, chosen, strip_rows, chunk_rows, tile_px, tuple(notes))
+
+
+def _wants_tiles(metadata: ImageMetadata, bigtiff: bool) -> bool:
+    width = metadata.shape_yx[1]
+    if metadata.tiled:
+        return width > _TILE_PX
+    return width > _WIDE_PX and (bigtiff or metadata.format == "ome-zarr")
 
 
 def _choose_kind(path: Path, metadata: ImageMetadata, bigtiff: bool, notes: list[str]) -> str:

@@ -19,6 +19,9 @@ from focusfix.io.tiff_segments import SegmentStore
 
 _CACHE_BYTES = 256 * 2**20
 
+# Rows of an image that is not compressed are read in pieces of this size; bytes.
+_RUN_BYTES = 2**18
+
 
 class TiffReader:
     """Read windows of a TIFF image without decoding more segments than they touch.
@@ -30,7 +33,7 @@ class TiffReader:
     axes : str, optional
         Axes instead of those that the file states.
     cache_bytes : int
-        Decoded segments kept for neighbouring windows at most; bytes.
+        Decoded segments kept at most where that costs no decoding again; bytes.
 
     Raises
     ------
@@ -55,6 +58,7 @@ class TiffReader:
         self._roles = _storage_roles(path, stored)
         self._stored = stored
         self.store = SegmentStore(path, stored, cache_bytes)
+        self.chunk_yx = self._chunk_yx()
         self.notes: tuple[str, ...] = (
             *axis_map.notes,
             *_reading_notes(stored),
@@ -139,6 +143,21 @@ class TiffReader:
         for dimension, span in zip(self._order, shown, strict=True):
             ranges[dimension] = span
         return ranges
+
+    def _chunk_yx(self) -> tuple[int, int]:
+        """Say how much of Y and X is decoded at once; of pixels in one run, how much pays."""
+        segment = dict(zip(("depth", "length", "width"), self._stored.segment_shape, strict=True))
+        segment["samples"] = self._stored.page_shape[4]
+        if self._stored.data_offset is not None:
+            row_bytes = self.metadata.nbytes // (self.metadata.n_planes * self.metadata.shape_yx[0])
+            segment["length"] = max(_RUN_BYTES // row_bytes, 1)
+        n_lead = len(self.metadata.plane_axes)
+        roles = [self._roles[at] for at in self._order[n_lead : n_lead + 2]]
+        tall, wide = (
+            min(segment.get(role, 1), size)
+            for role, size in zip(roles, self.metadata.shape_yx, strict=True)
+        )
+        return tall, wide
 
     def _as_yxs(self, window: np.ndarray) -> np.ndarray:
         moved = window.transpose(self._order)

@@ -1,6 +1,5 @@
 """Rectangles of pixels out of a TIFF page: only the strips or tiles needed, decoded once."""
 
-from collections import OrderedDict
 from math import prod
 from pathlib import Path
 from threading import RLock
@@ -8,10 +7,8 @@ from threading import RLock
 import numpy as np
 
 from focusfix.errors import InputError
+from focusfix.io.decoded import DecodedParts
 from focusfix.io.tiff_layout import StoredSeries
-
-# Decoded segments kept in any case; bytes.
-_LEAST_CACHE_BYTES = 16 * 2**20
 
 # Below this share of the row, rows are read one by one rather than whole.
 _WIDE_SHARE = 0.5
@@ -27,8 +24,7 @@ class SegmentStore:
     stored : StoredSeries
         Where its segments lie.
     cache_bytes : int
-        Decoded segments kept at most; bytes. Kept are those across the plane, over the height of
-        the windows that are read, since the next windows share them; at least one row of them.
+        Decoded segments kept at most where that costs no decoding again; bytes.
 
     Notes
     -----
@@ -41,15 +37,16 @@ class SegmentStore:
         self.n_decoded = 0
         self._file = path.open("rb")
         self._lock = RLock()
-        self._cache: OrderedDict[tuple[int, int], np.ndarray | None] = OrderedDict()
         separate, depth, length, width, samples = stored.page_shape
         self._segment = stored.segment_shape
         counts = (depth, length, width)
         self._grid = tuple(-(-n // s) for n, s in zip(counts, self._segment, strict=True))
-        segment_bytes = prod(self._segment) * samples * stored.dtype.itemsize
-        self._row_segments = self._grid[2] * separate
-        self._most = max(cache_bytes // segment_bytes, self._row_segments)
-        self._capacity = min(self._most, max(_LEAST_CACHE_BYTES // segment_bytes, 1))
+        self._separate = separate
+        self.decoded = DecodedParts[tuple[int, int], np.ndarray | None](
+            prod(self._segment) * samples * stored.dtype.itemsize,
+            are_wide=self._grid[2] == 1,
+            most_bytes=cache_bytes,
+        )
 
     def read_block(
         self, page: int, separate: int, depth: int, rows: range, columns: range, samples: range
@@ -88,7 +85,7 @@ class SegmentStore:
         """Close the file and forget the decoded segments."""
         with self._lock:
             self._file.close()
-            self._cache.clear()
+            self.decoded.clear()
 
     def _copy_run(
         self,
@@ -130,12 +127,14 @@ class SegmentStore:
     ) -> None:
         tall, wide = self._segment[1:]
         picked = slice(samples.start, samples.stop)
-        n_rows = -(-rows.stop // tall) - rows.start // tall
-        self._capacity = min(self._most, max(self._capacity, n_rows * self._row_segments))
+        down = range(rows.start // tall, -(-rows.stop // tall))
+        across = range(columns.start // wide, -(-columns.stop // wide))
+        is_narrow = len(columns) < self.stored.page_shape[3]
+        self.decoded.fit(len(down), len(across) * self._separate, is_narrow=is_narrow)
         layer = (separate * self._grid[0] + depth // self._segment[0]) * self._grid[1]
-        for i in range(rows.start // tall, -(-rows.stop // tall)):
+        for i in down:
             top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
-            for j in range(columns.start // wide, -(-columns.stop // wide)):
+            for j in across:
                 left, right = max(columns.start, j * wide), min(columns.stop, (j + 1) * wide)
                 segment = self._segment_at(page, (layer + i) * self._grid[2] + j)
                 target = block[
@@ -155,13 +154,11 @@ class SegmentStore:
     def _segment_at(self, page: int, index: int) -> np.ndarray | None:
         """Decode a strip or tile, or take it from the cache; None if the file leaves it out."""
         key = (page, index)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        if key in self.decoded:
+            return self.decoded.take(key)
         entry = self.stored.pages[page]
         data = self._read(entry.offsets[index], entry.counts[index])
-        while len(self._cache) >= self._capacity:
-            self._cache.popitem(last=False)
+        self.decoded.make_room(1)
         try:
             segment = self.stored.decode(data or None, index, entry.jpegtables)
         except (RuntimeError, ValueError, NotImplementedError, TypeError) as error:
@@ -171,7 +168,7 @@ class SegmentStore:
                 "Copy it again from where it was recorded, or save it uncompressed with Fiji.",
             ) from error
         self.n_decoded += 1
-        self._cache[key] = segment
+        self.decoded.put(key, segment)
         return segment
 
     def _read(self, start: int, count: int) -> bytes:

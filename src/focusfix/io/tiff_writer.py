@@ -1,4 +1,4 @@
-"""Write TIFF images from row bands: ImageJ, OME or plain, with flat memory."""
+"""Write TIFF images from blocks: ImageJ, OME or plain, with flat memory."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -6,11 +6,13 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 
+from focusfix.blocks import PaintedBlock
 from focusfix.io.atomic import partial_file
 from focusfix.io.metadata import ImageMetadata
-from focusfix.io.strips import cut_strips
-from focusfix.io.tiff import open_writer
+from focusfix.io.tiff import open_writer, sort_tiles
+from focusfix.io.tiff_cells import cut_strips, cut_tiles
 from focusfix.io.tiff_plan import plan_tiff
 from focusfix.io.tiff_tags import writer_tags
 
@@ -18,12 +20,12 @@ from focusfix.io.tiff_tags import writer_tags
 def write_tiff(
     path: Path,
     metadata: ImageMetadata,
-    bands: Iterable[np.ndarray],
+    blocks: Iterable[PaintedBlock],
     *,
     compression: str = "auto",
     bigtiff_bytes: int | None = None,
 ) -> tuple[str, ...]:
-    """Write a TIFF file from row bands and move it into place; see ``write_image``.
+    """Write a TIFF file from blocks and move it into place; see ``write_image``.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ def write_tiff(
         File to write; replaced if it exists.
     metadata : ImageMetadata
         The image.
-    bands : iterable of numpy.ndarray, shape (rows, X, S)
-        Rows of each plane in turn.
+    blocks : iterable of (Block, ndarray of shape (rows, columns, S))
+        Pixels of each plane in turn.
     compression : str
         One of ``COMPRESSIONS``.
     bigtiff_bytes : int, optional
@@ -48,27 +50,34 @@ def write_tiff(
     OutputError
         If the disk is full or the folder cannot be written to.
     ValueError
-        If the bands do not make up the image.
+        If the blocks do not make up the image.
     """
     plan = plan_tiff(path, metadata, compression=compression, bigtiff_bytes=bigtiff_bytes)
-    strips = cut_strips(bands, metadata, plan.chunk_rows)
+    places: list[NDArray[np.uint32]] = []
+    if plan.tile_px is None:
+        segments = cut_strips(blocks, metadata, plan.chunk_rows)
+        cut: dict[str, Any] = {"rowsperstrip": plan.strip_rows}
+    else:
+        segments = cut_tiles(blocks, metadata, plan.tile_px, places)
+        cut = {"tile": (plan.tile_px, plan.tile_px)}
     with partial_file(path) as partial:
         writer = open_writer(partial, plan.kind, bigtiff=plan.bigtiff)
         try:
             writer.write(
                 # Unlike a generator, a map is not closed by the writer, so its end can be checked.
-                map(strip_encoder(metadata, plan.compression), strips),
+                map(segment_encoder(metadata, plan.compression), segments),
                 shape=_stored_shape(metadata, plan.kind),
                 dtype=metadata.dtype,
-                rowsperstrip=plan.strip_rows,
                 software="focusfix",
+                **cut,
                 **_layout_words(metadata, plan.compression),
                 **writer_tags(metadata, plan.kind),
             )
-            _check_end(strips)
+            _check_end(segments)
             writer.close()
         finally:
             writer.filehandle.close()
+        sort_tiles(partial, places)
     return plan.notes
 
 
@@ -102,39 +111,38 @@ def _differs(metadata: ImageMetadata, compression: str) -> bool:
     return compression == "lzw" and dtype.kind in "iu" and dtype.itemsize <= most
 
 
-def strip_encoder(metadata: ImageMetadata, compression: str) -> Callable[[np.ndarray], bytes]:
-    """Return the function that turns strips into the bytes of the file.
+def segment_encoder(metadata: ImageMetadata, compression: str) -> Callable[[NDArray[Any]], bytes]:
+    """Return the function that turns strips or tiles into the bytes of the file.
 
     Parameters
     ----------
     metadata : ImageMetadata
-        Pixel type and samples of the strips.
+        Pixel type and samples.
     compression : str
         "none", "lzw", "deflate" or "zstd".
 
     Returns
     -------
     callable
-        Takes a strip of shape (rows, X, S) and returns its bytes.
+        Takes a strip or tile of shape (rows, columns, S) and returns its bytes.
     """
     if compression == "none":
-        return lambda strip: strip.tobytes()
-    encode = {
+        return lambda segment: segment.tobytes()
+    encode: Callable[[Any], bytes] = {
         "lzw": imagecodecs.lzw_encode,
         "deflate": imagecodecs.zlib_encode,
         "zstd": imagecodecs.zstd_encode,
     }[compression]
-
     differs = _differs(metadata, compression)
 
-    def encode_strip(strip: np.ndarray) -> bytes:
-        coded = imagecodecs.delta_encode(strip, axis=-2) if differs else strip
-        return bytes(encode(coded.tobytes()))
+    def encode_segment(segment: NDArray[Any]) -> bytes:
+        coded = imagecodecs.delta_encode(segment, axis=-2) if differs else segment
+        return encode(np.ascontiguousarray(coded))
 
-    return encode_strip
+    return encode_segment
 
 
-def _check_end(strips: Iterator[np.ndarray]) -> None:
-    """Let the source of the strips notice that nothing may follow."""
-    for _ in strips:
-        raise ValueError("there are more strips than the file has room for")
+def _check_end(segments: Iterator[NDArray[Any]]) -> None:
+    """Let the source of the segments notice that nothing may follow."""
+    for _ in segments:
+        raise ValueError("there are more strips or tiles than the file has room for")

@@ -1,6 +1,5 @@
 """Windows of the planes of an OME-Zarr image."""
 
-from collections import OrderedDict
 from math import prod
 from pathlib import Path
 from threading import RLock
@@ -10,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from focusfix.errors import InputError
+from focusfix.io.decoded import DecodedParts
 from focusfix.io.metadata import PIXEL_TYPES, ImageMetadata
 from focusfix.io.ngff import read_image_group
 from focusfix.io.ngff_metadata import map_ngff_axes, read_ngff_metadata
@@ -17,8 +17,6 @@ from focusfix.io.zarr_arrays import StoredArray
 from focusfix.io.zarr_files import check_zarr_installed
 
 _CACHE_BYTES = 256 * 2**20
-# Decoded blocks kept in any case; bytes.
-_LEAST_CACHE_BYTES = 16 * 2**20
 
 
 class ZarrReader:
@@ -31,7 +29,7 @@ class ZarrReader:
     axes : str, optional
         Axes instead of those that the metadata state.
     cache_bytes : int
-        Decoded chunks kept for neighbouring windows at most; bytes.
+        Decoded chunks kept at most where that costs no decoding again; bytes.
 
     Raises
     ------
@@ -62,6 +60,7 @@ class ZarrReader:
         )
         self._order = axis_map.order
         self.blocks = BlockStore(array, axis_map.order, len(self.metadata.plane_axes), cache_bytes)
+        self.chunk_yx = self.blocks.chunk_yx
         self.notes: tuple[str, ...] = (
             *image.notes,
             *axis_map.notes,
@@ -130,8 +129,7 @@ class BlockStore:
     n_plane_axes : int
         How many of them number the planes.
     cache_bytes : int
-        Decoded chunks kept at most; bytes. Of chunks with one plane, only a row across the plane
-        is kept, or 16 MiB.
+        Decoded chunks kept at most where that costs no decoding again; bytes.
 
     Notes
     -----
@@ -147,18 +145,14 @@ class BlockStore:
         self._order = order
         self._n_plane_axes = n_plane_axes
         self._lock = RLock()
-        self._cache: OrderedDict[tuple[tuple[int, ...], int, int], np.ndarray] = OrderedDict()
         self.shape = tuple(array.shape[at] for at in order)
         chunks = tuple(min(array.chunks[at], array.shape[at]) for at in order)
-        depth, (self._tall, self._wide) = (
-            chunks[:n_plane_axes],
-            chunks[n_plane_axes : n_plane_axes + 2],
-        )
+        depth, (tall, wide) = chunks[:n_plane_axes], chunks[n_plane_axes : n_plane_axes + 2]
+        self.chunk_yx = self._tall, self._wide = tall, wide
         height, width = self.shape[n_plane_axes : n_plane_axes + 2]
         samples = prod(self.shape[n_plane_axes + 2 :])
-        self._across = -(-width // self._wide)
-        piece_bytes = self._tall * self._wide * samples * array.dtype.itemsize
-        slab_blocks = self._across * -(-height // self._tall)
+        piece_bytes = tall * wide * samples * array.dtype.itemsize
+        slab_blocks = -(-width // wide) * -(-height // tall)
         kept_whole = slab_blocks * piece_bytes * prod(depth) <= cache_bytes
         self.depth = depth if kept_whole else (1,) * n_plane_axes
         self.notes: tuple[str, ...] = ()
@@ -166,10 +160,12 @@ class BlockStore:
             self.notes = (
                 f"each chunk holds {prod(depth)} planes and is decoded once for each of them",
             )
-        block_bytes = piece_bytes * prod(self.depth)
-        self._capacity = max(min(cache_bytes, _LEAST_CACHE_BYTES) // block_bytes, self._across)
-        if prod(self.depth) > 1:
-            self._capacity = slab_blocks
+        self._decoded = DecodedParts[tuple[tuple[int, ...], int, int], np.ndarray](
+            piece_bytes * prod(self.depth),
+            are_wide=wide == width,
+            most_bytes=cache_bytes,
+            least=slab_blocks if prod(self.depth) > 1 else 1,
+        )
 
     def read(self, index: tuple[int, ...], rows: range, columns: range) -> np.ndarray:
         """Read a rectangle of one plane.
@@ -198,9 +194,11 @@ class BlockStore:
         with self._lock:
             tall, wide = self._tall, self._wide
             bands = range(rows.start // tall, -(-rows.stop // tall))
+            cells = range(columns.start // wide, -(-columns.stop // wide))
+            is_narrow = len(columns) < self.shape[self._n_plane_axes + 1]
+            self._decoded.fit(len(bands), len(cells), is_narrow=is_narrow)
             for i in bands:
                 top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
-                cells = range(columns.start // wide, -(-columns.stop // wide))
                 for j, block in zip(cells, self._row_of_blocks(slab, i, cells), strict=True):
                     left, right = max(columns.start, j * wide), min(columns.stop, (j + 1) * wide)
                     target = window[
@@ -215,15 +213,15 @@ class BlockStore:
     def clear(self) -> None:
         """Forget the decoded chunks."""
         with self._lock:
-            self._cache.clear()
+            self._decoded.clear()
 
     def _row_of_blocks(self, slab: tuple[int, ...], i: int, cells: range) -> list[np.ndarray]:
         """Give neighbouring blocks; those that are not in the cache are decoded in one go."""
         keys = [(slab, i, j) for j in cells]
-        found = {key: self._cache[key] for key in keys if key in self._cache}
+        found = {key: self._decoded.take(key) for key in keys if key in self._decoded}
         missing = [key[2] for key in keys if key not in found]
         if missing:
-            self._make_room(len(missing))
+            self._decoded.make_room(len(missing))
             run = range(missing[0], missing[-1] + 1)
             pixels = self._decode(slab, i, run)
             axis = self._n_plane_axes + 1
@@ -231,14 +229,9 @@ class BlockStore:
                 part = slice(number * self._wide, (number + 1) * self._wide)
                 found[slab, i, j] = pixels[(*(slice(None),) * axis, part)]
         for key in keys:
-            self._cache[key] = found[key]
-            self._cache.move_to_end(key)
-        self._make_room(0)
+            self._decoded.put(key, found[key])
+        self._decoded.make_room(0)
         return [found[key] for key in keys]
-
-    def _make_room(self, n_blocks: int) -> None:
-        while self._cache and len(self._cache) > self._capacity - n_blocks:
-            self._cache.popitem(last=False)
 
     def _decode(self, slab: tuple[int, ...], i: int, cells: range) -> np.ndarray:
         """Read blocks side by side; axes as shown, colour samples last."""

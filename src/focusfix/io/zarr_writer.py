@@ -1,4 +1,4 @@
-"""Write OME-Zarr images: from row bands, or in blocks that several processes may write at once."""
+"""Write OME-Zarr images: from one stream of blocks, or by several processes at once."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -9,31 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from focusfix.blocks import Block, PaintedBlock
 from focusfix.errors import OutputError
 from focusfix.io.atomic import output_error
 from focusfix.io.atomic_folder import finish_folder, start_folder
+from focusfix.io.cells import gather_cells
 from focusfix.io.metadata import ImageMetadata
 from focusfix.io.ngff_layout import NgffLayout, image_attributes, plan_layout
-from focusfix.io.strips import cut_strips
 from focusfix.io.zarr_arrays import StoredArray, create_array
 from focusfix.io.zarr_files import check_zarr_installed, write_group
-
-
-@dataclass(frozen=True)
-class Block:
-    """A rectangle of one plane that is stored in chunks of its own.
-
-    Parameters
-    ----------
-    plane : int
-        Position of the plane in the image.
-    rows, columns : slice
-        Where it lies; pixels.
-    """
-
-    plane: int
-    rows: slice
-    columns: slice
 
 
 @dataclass(frozen=True)
@@ -136,11 +120,7 @@ class ZarrOutput:
         for span, side, size in spans:
             if span.start % side or (span.stop % side and span.stop != size) or span.stop > size:
                 raise ValueError(f"{span.start}:{span.stop} of {size} pixels are no whole chunks")
-        shape = (
-            block.rows.stop - block.rows.start,
-            block.columns.stop - block.columns.start,
-            metadata.samples,
-        )
+        shape = (*block.shape_yx, metadata.samples)
         if pixels.shape != shape or pixels.dtype != metadata.dtype:
             raise ValueError(
                 f"pixels of shape {pixels.shape} and type {pixels.dtype} do not fit a block of "
@@ -217,8 +197,10 @@ class ZarrOutput:
         return found
 
 
-def write_zarr(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray]) -> tuple[str, ...]:
-    """Write an OME-Zarr image from row bands and move it into place; see ``write_image``.
+def write_zarr(
+    path: Path, metadata: ImageMetadata, blocks: Iterable[PaintedBlock]
+) -> tuple[str, ...]:
+    """Write an OME-Zarr image from blocks and move it into place; see ``write_image``.
 
     Parameters
     ----------
@@ -226,8 +208,8 @@ def write_zarr(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray])
         Folder to write; replaced if it exists.
     metadata : ImageMetadata
         The image.
-    bands : iterable of numpy.ndarray, shape (rows, X, S)
-        Rows of each plane in turn.
+    blocks : iterable of (Block, ndarray of shape (rows, columns, S))
+        Pixels of each plane in turn.
 
     Returns
     -------
@@ -240,16 +222,13 @@ def write_zarr(path: Path, metadata: ImageMetadata, bands: Iterable[np.ndarray])
         If zarr is not installed, OME-Zarr does not have such axes, the disk is full or the folder
         cannot be written to.
     ValueError
-        If the bands do not make up the image.
+        If the blocks do not make up the image.
     """
     output = ZarrOutput.create(path, metadata)
     try:
-        height, width = metadata.shape_yx
-        plane, row = 0, 0
-        for strip in cut_strips(bands, metadata, output.layout.chunk_yx[0]):
-            rows = slice(row, row + len(strip))
-            output.write_block(Block(plane, rows, slice(0, width)), strip)
-            plane, row = (plane + 1, 0) if rows.stop == height else (plane, rows.stop)
+        for block, pixels in gather_cells(blocks, metadata, output.layout.chunk_yx):
+            output.write_block(block, pixels)
+            del pixels
         output.finish()
     except BaseException:
         output.discard()
