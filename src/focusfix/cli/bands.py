@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from focusfix.blocks import PaintedBlock, bands_as_blocks
+from focusfix.blocks import PaintedBlock
 from focusfix.cli.console import Advance
 
 if TYPE_CHECKING:
@@ -71,14 +71,17 @@ def merge_blocks(
     with ExitStack() as stack:
         for stream in streams:
             stack.enter_context(closing(stream))
-        planes = (streams[owner[plane]] for plane in range(source.n_planes))
-        bands = (band for each in planes for band in _take_plane(each, source.shape_yx[0]))
-        yield from bands_as_blocks(bands, source.shape_yx)
+        for plane in range(source.n_planes):
+            yield from _take_plane(streams[owner[plane]], source.shape_yx)
 
 
-def _take_plane(stream: "Iterator[np.ndarray]", height: int) -> "Iterator[np.ndarray]":
-    rows = 0
-    while rows < height:
-        band = next(stream)
-        rows += len(band)
-        yield band
+def _take_plane(
+    stream: Iterator[PaintedBlock], shape_yx: tuple[int, int]
+) -> Iterator[PaintedBlock]:
+    n_missing = shape_yx[0] * shape_yx[1]
+    while n_missing:
+        block, pixels = next(stream)
+        height, width = block.shape_yx
+        n_missing -= height * width
+        yield block, pixels
+        del pixels

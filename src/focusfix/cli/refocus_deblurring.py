@@ -131,7 +131,7 @@ def _check_surface(surface: "ImageReader", image: "ImageReader") -> float:
     """Refuse an image of distances that does not lie on the image; return the farthest one."""
     import numpy as np
 
-    from focusfix.engine.source import read_rows
+    from focusfix.engine.source import read_pieces
     from focusfix.operations.images import ReaderSource
 
     metadata = surface.metadata
@@ -143,8 +143,8 @@ def _check_surface(surface: "ImageReader", image: "ImageReader") -> float:
             "Give one distance in micrometres for each pixel of the image.",
         )
     farthest_um = 0.0
-    for rows in read_rows(ReaderSource(surface), [0]):
-        values = rows.pixels.astype(np.float64)
+    for _, pixels in read_pieces(ReaderSource(surface), [0]):
+        values = pixels.astype(np.float64)
         if not np.isfinite(values).all():
             raise InputError(
                 f"{surface.path} holds distances that are NaN or infinite.",

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from focusfix.blocks import Block
+from focusfix.blocks import Block, PaintedBlock
 from focusfix.cli.alphas import AlphaJob
 from focusfix.cli.deblurring import Deblurring, SeenImage
 from focusfix.cli.files import Record
@@ -18,12 +18,8 @@ from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.restoration import Part, add_stats, tell_stats
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from focusfix.engine.source import PixelSource
     from focusfix.engine.stream import RestoreStats
     from focusfix.engine.survey import Survey
-    from focusfix.engine.tiles import Span, TilePlan
     from focusfix.io.zarr_writer import ZarrOutput
 
 _ROWS_OF_TILES = 4
@@ -169,28 +165,47 @@ def restore_slabs(
 
 def _restore_slab(seen: SeenImage, output: "ZarrOutput", slab: Slab) -> "RestoreStats":
     from focusfix.engine.stream import RestoreStats, restore
+    from focusfix.io.cells import gather_cells
 
     stats = RestoreStats()
     part = next(each for each in seen.parts if slab.plane in each.planes)
-    spans = _spans(part.plan, slab)
-    plan = replace(part.plan, rows=spans)
-    rows = _rows_seen(plan, spans)
-    bands = restore(
-        _RowsOnly(seen.source, rows),
+    rows = tuple(
+        each for each in part.plan.rows if each.start < slab.stop and each.stop > slab.start
+    )
+    blocks = restore(
+        seen.source,
         part.tile_function,
-        plan,
+        replace(part.plan, rows=rows),
         part.scales,
-        companions=tuple(_RowsOnly(each, rows) for each in part.companions),
+        companions=part.companions,
         planes=(slab.plane,),
         batch_size=part.batch_size,
         dtype=seen.metadata.dtype,
         copied_samples=seen.source.copied_samples,
         stats=stats,
     )
-    columns = slice(0, plan.shape_yx[1])
-    for start, strip in _strips(bands, spans[0].start, slab, output.layout.chunk_yx[0]):
-        output.write_block(Block(slab.plane, slice(start, start + len(strip)), columns), strip)
+    shown = _shown_alone(seen.metadata, slab)
+    for cell, pixels in gather_cells(_inside(blocks, slab), shown, output.layout.chunk_yx):
+        first, last = cell.rows.start + slab.start, cell.rows.stop + slab.start
+        output.write_block(Block(slab.plane, slice(first, last), cell.columns), pixels)
     return stats
+
+
+def _shown_alone(metadata: "ImageMetadata", slab: Slab) -> "ImageMetadata":
+    """Describe a slab as if it were an image."""
+    axes = metadata.axes[len(metadata.plane_axes) :]
+    shape = (slab.stop - slab.start, *metadata.shape[len(metadata.plane_axes) + 1 :])
+    return replace(metadata, axes=axes, shape=shape)
+
+
+def _inside(blocks: Iterator[PaintedBlock], slab: Slab) -> Iterator[PaintedBlock]:
+    """Leave out what lies above and below a slab, and count rows from its first one."""
+    for block, pixels in blocks:
+        first, last = max(block.rows.start, slab.start), min(block.rows.stop, slab.stop)
+        if first < last:
+            rows = slice(first - slab.start, last - slab.start)
+            kept = slice(first - block.rows.start, last - block.rows.start)
+            yield Block(0, rows, block.columns), pixels[kept]
 
 
 class _Known:
@@ -205,61 +220,6 @@ class _Known:
     def __exit__(self, *error: object) -> None:
         for key in self._surveys:
             self._work.surveys.pop(key, None)
-
-
-def _spans(plan: "TilePlan", slab: Slab) -> "tuple[Span, ...]":
-    """Find the rows of tiles that own rows of a slab."""
-    return tuple(each for each in plan.rows if each.start < slab.stop and each.stop > slab.start)
-
-
-def _rows_seen(plan: "TilePlan", spans: "Sequence[Span]") -> slice:
-    """Find the rows of the image that the windows of some rows of tiles hold."""
-    from focusfix.engine.tiles import reflect_positions
-
-    needed = [
-        reflect_positions(each.window_start, each.window_stop, plan.shape_yx[0]) for each in spans
-    ]
-    return slice(
-        min(int(each.min()) for each in needed), max(int(each.max()) for each in needed) + 1
-    )
-
-
-class _RowsOnly:
-    """An image of which only some rows are read; the others, which nobody looks at, are empty."""
-
-    def __init__(self, source: "PixelSource", rows: slice) -> None:
-        self._source, self._rows = source, rows
-        self.shape_yx, self.n_planes = source.shape_yx, source.n_planes
-        self.samples, self.dtype = source.samples, source.dtype
-
-    def read_window(self, plane: int, rows: slice, columns: slice) -> "np.ndarray":
-        """Read a window, or say nothing of it."""
-        import numpy as np
-
-        if rows.start < self._rows.stop and rows.stop > self._rows.start:
-            return self._source.read_window(plane, rows, columns)
-        shape = (rows.stop - rows.start, columns.stop - columns.start, self.samples)
-        return np.broadcast_to(np.zeros((), self.dtype), shape)
-
-
-def _strips(
-    bands: "Iterator[np.ndarray]", first: int, slab: Slab, chunk: int
-) -> "Iterator[tuple[int, np.ndarray]]":
-    """Cut bands that begin at a row into strips of whole chunks of the slab."""
-    import numpy as np
-
-    row, held = first, []
-    done = slab.start
-    for band in bands:
-        held.append(band[max(slab.start - row, 0) : max(slab.stop - row, 0)])
-        row += len(band)
-        stop = min(row, slab.stop)
-        if stop - done >= chunk or stop == slab.stop:
-            ready = np.concatenate(held)
-            whole = len(ready) if stop == slab.stop else (stop - done) // chunk * chunk
-            if whole:
-                yield done, np.ascontiguousarray(ready[:whole])
-            held, done = [ready[whole:]], done + whole
 
 
 def finish_division(

@@ -1,15 +1,17 @@
-"""Compute one row of tiles: gather pixels, call the network, put its change in place."""
+"""Compute tiles: bring pixels to scale, call the network, add its change to what is stored."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from focusfix.engine.canvas import Band, Blend, Mosaic, Tiles, change_band
+from focusfix.blocks import Block, PaintedBlock
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.percentiles import Pixels
-from focusfix.engine.tiles import Span, TilePlan, plan_axis, reflect_positions, split_span
+from focusfix.engine.seams import Seams, Tiles, blend_parts
+from focusfix.engine.tiles import Span, TilePlan, split_span
 from focusfix.errors import ModelError, OutOfMemoryError
 
 TileFunction = Callable[[Tiles], Tiles]
@@ -19,10 +21,37 @@ Channel 0 is the image that is restored, the others are its companions.
 """
 
 LEAST_CORE_PX = 32
+_ROWS_BYTES = 4 << 20
 
 
-class BandPainter:
-    """Restore bands of one image in order, with smaller tiles once memory runs out.
+@dataclass(frozen=True)
+class Tile:
+    """One tile and what it sees.
+
+    Parameters
+    ----------
+    plane : int
+        Plane of the source.
+    row, column : Span
+        Where it lies.
+    images : tuple of ndarray, each of shape (window, window, samples)
+        Finite stored intensities of the image that is restored, then of its companions.
+    """
+
+    plane: int
+    row: Span
+    column: Span
+    images: tuple[Pixels, ...] = field(repr=False)
+
+    @property
+    def support_shape(self) -> tuple[int, int, int]:
+        """Height and width of what the tile contributes to, and samples."""
+        height, width = (span.support_stop - span.support_start for span in (self.row, self.column))
+        return height, width, self.images[0].shape[2]
+
+
+class TilePainter:
+    """Restore the tiles of one image in order, in smaller parts once memory runs out.
 
     Parameters
     ----------
@@ -53,8 +82,7 @@ class BandPainter:
         self._batch_size = batch_size
         self._copied = copied_samples
         self._core_y, self._core_x = plan.core_yx
-        self._columns = plan.columns
-        self._carry: Tiles | None = None
+        self._seams = Seams()
         self.backed_off = False
 
     @property
@@ -64,23 +92,21 @@ class BandPainter:
         return self._core_y + margin, self._core_x + margin
 
     def paint(
-        self, band: Band, scale: IntensityScale, on_tiles: Callable[[float], None]
-    ) -> tuple[deque[Pixels], int]:
-        """Restore one band; bands must come in the order of the plan.
+        self, tiles: Sequence[Tile], scale: IntensityScale
+    ) -> Iterator[tuple[PaintedBlock, int]]:
+        """Restore the next tiles of one plane; they must come in the order of the plan.
 
         Parameters
         ----------
-        band : Band
-            Stored intensities.
+        tiles : sequence of Tile
+            As many as are computed at once, or fewer.
         scale : IntensityScale
-            Scale of the band's plane.
-        on_tiles : callable
-            Told the share of the band that is done, 0 to 1.
+            Scale of their plane.
 
-        Returns
-        -------
-        strips : deque of ndarray, each of shape (rows, X, samples)
-            The next rows that are complete: blended ones wait for the next band.
+        Yields
+        ------
+        painted : (Block, ndarray of shape (rows, columns, samples))
+            For each tile what it completes: where tiles are blended, not quite its core.
         n_clipped : int
             Samples outside the range of the output type.
 
@@ -91,65 +117,84 @@ class BandPainter:
         OutOfMemoryError
             If memory does not suffice for the smallest tiles either.
         """
+        for tile, change in zip(tiles, self._changes_of(tiles, scale), strict=True):
+            rows, columns, complete = self._seams.join(tile.row, tile.column, change)
+            stored = tile.images[0][
+                _counted_from(tile.row.window_start, rows),
+                _counted_from(tile.column.window_start, columns),
+            ]
+            pixels, n_clipped = _changed(stored, complete, scale, self._dtype)
+            yield (Block(tile.plane, rows, columns), pixels), n_clipped
+
+    def _changes_of(self, tiles: Sequence[Tile], scale: IntensityScale) -> list[Tiles]:
+        """Predict the change of each tile on its support."""
+        if scale.constant:
+            return [np.zeros(tile.support_shape, dtype=np.float32) for tile in tiles]
         while True:
             try:
-                strips, n_clipped, self._carry = self._paint_once(band, scale, on_tiles)
+                return self._try_changes(tiles, scale)
             except (OutOfMemoryError, MemoryError):
                 if not self._shrink():
                     raise self._give_up() from None
+
+    def _try_changes(self, tiles: Sequence[Tile], scale: IntensityScale) -> list[Tiles]:
+        parts_of = [self._parts_of(tile) for tile in tiles]
+        parts = [
+            (tile, row, column)
+            for tile, spans in zip(tiles, parts_of, strict=True)
+            for row, column in spans
+        ]
+        changes = self._part_changes(parts, scale)
+        whole = []
+        for tile, spans in zip(tiles, parts_of, strict=True):
+            placed = [(row, column, next(changes)) for row, column in spans]
+            if len(placed) == 1:
+                whole.append(placed[0][2])
             else:
-                return strips, n_clipped
+                whole.append(blend_parts(tile.support_shape, placed))
+        return whole
 
-    def _paint_once(
-        self, band: Band, scale: IntensityScale, on_tiles: Callable[[float], None]
-    ) -> tuple[deque[Pixels], int, Tiles | None]:
-        if scale.constant:
-            on_tiles(1.0)
-            return *change_band(band, scale, self._dtype, None), None
-        canvas: Mosaic | Blend
-        if self._plan.ramp_px:
-            carry = self._carry if band.span.rise else None
-            canvas = Blend(band, scale, self._dtype, carry)
-        else:
-            canvas = Mosaic(band, scale, self._dtype)
-        for share, row, column, change in self._changes(band, scale):
-            canvas.put(row, column, change)
-            on_tiles(share)
-        return canvas.finish()
+    def _parts_of(self, tile: Tile) -> list[tuple[Span, Span]]:
+        """Cut a tile as far as memory asks for."""
+        rows, columns = (
+            split_span(span, core) if core < planned else (span,)
+            for span, core, planned in zip(
+                (tile.row, tile.column),
+                (self._core_y, self._core_x),
+                self._plan.core_yx,
+                strict=True,
+            )
+        )
+        return list(product(rows, columns))
 
-    def _changes(
-        self, band: Band, scale: IntensityScale
-    ) -> Iterator[tuple[float, Span, Span, Tiles]]:
-        """Call the network for all tiles; yield the share done and what each tile changes."""
-        rows: tuple[Span, ...] = (band.span,)
-        if self._core_y < self._plan.core_yx[0]:
-            rows = split_span(band.span, self._core_y)
-        tiles = [(row, column) for row in rows for column in self._columns]
-        for first in range(0, len(tiles), self._batch_size):
-            batch = tiles[first : first + self._batch_size]
-            scaled = self._gather(band, scale, batch)
+    def _part_changes(
+        self, parts: Sequence[tuple[Tile, Span, Span]], scale: IntensityScale
+    ) -> Iterator[Tiles]:
+        """Call the network; yield what changes on the support of each part."""
+        for first in range(0, len(parts), self._batch_size):
+            batch = parts[first : first + self._batch_size]
+            scaled = self._gather(batch, scale)
             restored = self._call(scaled)
             n_samples = len(scaled) // len(batch)
-            for index, (row, column) in enumerate(batch):
+            for index, (tile, row, column) in enumerate(batch):
                 part = slice(index * n_samples, (index + 1) * n_samples)
                 inside = (part, 0, row.support_in_window, column.support_in_window)
-                change = self._spread(band, restored[inside] - scaled[inside])
-                yield (first + index + 1) / len(tiles), row, column, change
+                yield self._spread(tile, restored[inside] - scaled[inside])
 
-    def _gather(
-        self, band: Band, scale: IntensityScale, batch: Sequence[tuple[Span, Span]]
-    ) -> Tiles:
-        height, width = self._plan.shape_yx
-        used = [s for s in range(band.rows.pixels.shape[2]) if s not in self._copied]
-        images = (band.rows, *band.companions)
+    def _gather(self, batch: Sequence[tuple[Tile, Span, Span]], scale: IntensityScale) -> Tiles:
+        """Bring what parts see to scale, shape (parts * samples, images, Y, X)."""
+        images = batch[0][0].images
+        used = [s for s in range(images[0].shape[2]) if s not in self._copied]
         shape = (len(batch), len(used), len(images), *self.tile_shape)
         scaled = np.empty(shape, dtype=np.float32)
-        for target, (row, column) in zip(scaled, batch, strict=True):
-            inside = _window_index(row, column, height, width, band.rows.first_row)
-            for image, rows in enumerate(images):
-                window = rows.pixels[inside]
+        for target, (tile, row, column) in zip(scaled, batch, strict=True):
+            rows, columns = (
+                _counted_from(whole.window_start, slice(part.window_start, part.window_stop))
+                for whole, part in ((tile.row, row), (tile.column, column))
+            )
+            for number, image in enumerate(tile.images):
                 for index, sample in enumerate(used):
-                    target[index, image] = scale.apply(window[..., sample])
+                    target[index, number] = scale.apply(image[rows, columns, sample])
         return scaled.reshape(-1, len(images), *self.tile_shape)
 
     def _call(self, scaled: Tiles) -> Tiles:
@@ -161,7 +206,7 @@ class BandPainter:
             )
         return restored
 
-    def _spread(self, band: Band, change: Tiles) -> Tiles:
+    def _spread(self, tile: Tile, change: Tiles) -> Tiles:
         """Bring samples last and add those that do not change."""
         if not np.isfinite(change).all():
             raise ModelError(
@@ -170,7 +215,7 @@ class BandPainter:
             )
         if not self._copied:
             return np.moveaxis(change, 0, -1)
-        spread = np.zeros((*change.shape[1:], band.rows.pixels.shape[2]), dtype=np.float32)
+        spread = np.zeros((*change.shape[1:], tile.images[0].shape[2]), dtype=np.float32)
         used = [s for s in range(spread.shape[2]) if s not in self._copied]
         spread[..., used] = np.moveaxis(change, 0, -1)
         return spread
@@ -178,20 +223,21 @@ class BandPainter:
     def _shrink(self) -> bool:
         """Ask for less memory per call; False if that is impossible."""
         plan = self._plan
-        least = -(-max(LEAST_CORE_PX, plan.halo_px // 4) // plan.stride_px) * plan.stride_px
+        stride = plan.stride_px
+        least = -(-max(LEAST_CORE_PX, plan.halo_px // 4) // stride) * stride
+        least = max(least, 2 * plan.ramp_px)
         half_y, half_x = (
-            -(-core // (2 * plan.stride_px)) * plan.stride_px
-            for core in (self._core_y, self._core_x)
+            -(-core // (2 * stride)) * stride for core in (self._core_y, self._core_x)
+        )
+        can_y, can_x = (
+            least <= half < core for half, core in ((half_y, self._core_y), (half_x, self._core_x))
         )
         if self._batch_size > 1:
             self._batch_size //= 2
-        elif not plan.ramp_px and self._core_y >= self._core_x and half_y >= least:
+        elif can_y and (self._core_y >= self._core_x or not can_x):
             self._core_y = half_y
-        elif half_x >= max(least, 2 * plan.ramp_px) and half_x < self._core_x:
+        elif can_x:
             self._core_x = half_x
-            self._columns = plan_axis(plan.shape_yx[1], half_x, plan.halo_px, plan.ramp_px)
-        elif not plan.ramp_px and least <= half_y < self._core_y:
-            self._core_y = half_y
         else:
             return False
         self.backed_off = True
@@ -205,11 +251,19 @@ class BandPainter:
         )
 
 
-def _window_index(row: Span, column: Span, height: int, width: int, first_row: int) -> Any:
-    rows = reflect_positions(row.window_start, row.window_stop, height) - first_row
-    columns = reflect_positions(column.window_start, column.window_stop, width)
-    inside = row.window_start >= 0 and row.window_stop <= height
-    if inside and column.window_start >= 0 and column.window_stop <= width:
-        top = row.window_start - first_row
-        return slice(top, top + len(rows)), slice(column.window_start, column.window_stop)
-    return rows[:, None], columns[None, :]
+def _changed(
+    stored: Pixels, change: Tiles, scale: IntensityScale, dtype: np.dtype[Any]
+) -> tuple[Pixels, int]:
+    """Add a change to stored intensities, some rows at a time."""
+    changed = np.empty(stored.shape, dtype)
+    step = max(_ROWS_BYTES // max(change[0].nbytes, 1), 1)
+    n_clipped = 0
+    for first in range(0, len(stored), step):
+        rows = slice(first, first + step)
+        changed[rows], n_more = scale.add_change(stored[rows], change[rows], dtype)
+        n_clipped += n_more
+    return changed, n_clipped
+
+
+def _counted_from(start: int, span: slice) -> slice:
+    return slice(span.start - start, span.stop - start)

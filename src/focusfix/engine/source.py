@@ -1,18 +1,19 @@
-"""An image as the engine sees it: planes of equal shape, read top to bottom."""
+"""An image as the engine sees it: planes of equal shape, of which windows are read."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
 
+from focusfix.blocks import Block, PaintedBlock
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.percentiles import Pixels
-from focusfix.engine.tiles import Span, TilePlan, reflect_positions
+from focusfix.engine.tiles import Span, reflect_positions
 from focusfix.errors import InputError
 
 READ_BYTES = 4 << 20
-"""Size of the pieces that images are read and handed out in; bytes."""
+"""Size of the pieces that whole images are read in; bytes."""
 
 
 class PixelSource(Protocol):
@@ -33,6 +34,10 @@ class PixelSource(Protocol):
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored intensities."""
+
+    @property
+    def chunk_yx(self) -> tuple[int, int]:
+        """Height and width of what is decoded at once; pixels."""
 
     def read_window(self, plane: int, rows: slice, columns: slice) -> Pixels:
         """Return stored intensities, shape (rows, columns, samples)."""
@@ -58,6 +63,7 @@ class ArraySource:
         self._planes = planes
         self.n_planes, height, width, self.samples = planes.shape
         self.shape_yx = (height, width)
+        self.chunk_yx = (1, width)
         self.dtype: np.dtype[Any] = planes.dtype
 
     def read_window(self, plane: int, rows: slice, columns: slice) -> Pixels:
@@ -65,36 +71,8 @@ class ArraySource:
         return self._planes[plane, rows, columns]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Consecutive rows of one plane.
-
-    Parameters
-    ----------
-    plane : int
-        Plane of the source.
-    first_row : int
-        Row of the plane that ``pixels`` starts with.
-    pixels : ndarray, shape (rows, X, samples)
-        Stored intensities.
-    """
-
-    plane: int
-    first_row: int
-    pixels: Pixels = field(repr=False)
-
-    @property
-    def stop_row(self) -> int:
-        """Row after the last one."""
-        return self.first_row + len(self.pixels)
-
-    def between(self, start: int, stop: int) -> Pixels:
-        """Return a view of some rows of the plane."""
-        return self.pixels[start - self.first_row : stop - self.first_row]
-
-
-def read_rows(source: PixelSource, planes: Sequence[int]) -> Iterator[Rows]:
-    """Read planes in pieces of bounded size, each row once.
+def read_pieces(source: PixelSource, planes: Sequence[int]) -> Iterator[PaintedBlock]:
+    """Read planes in pieces of bounded size, each chunk of the file once.
 
     Parameters
     ----------
@@ -105,104 +83,74 @@ def read_rows(source: PixelSource, planes: Sequence[int]) -> Iterator[Rows]:
 
     Yields
     ------
-    Rows
-        Pieces of the full width, top to bottom.
+    Block, ndarray of shape (rows, columns, samples)
+        Pieces that make up each plane: rows of the full width, or some chunks side by side.
     """
     height, width = source.shape_yx
-    step = rows_per_piece(width * source.samples * source.dtype.itemsize)
-    for plane in planes:
-        for first in range(0, height, step):
-            rows = slice(first, min(first + step, height))
-            yield Rows(plane, first, source.read_window(plane, rows, slice(0, width)))
+    tall, wide = source.chunk_yx
+    pixel_bytes = source.samples * source.dtype.itemsize
+    if wide < width:
+        wide *= max(READ_BYTES // (tall * wide * pixel_bytes), 1)
+    else:
+        tall, wide = height, width
+    step = max(READ_BYTES // (min(wide, width) * pixel_bytes), 1)
+    for plane, top, left in product(planes, range(0, height, tall), range(0, width, wide)):
+        bottom, columns = min(top + tall, height), slice(left, min(left + wide, width))
+        for first in range(top, bottom, step):
+            rows = slice(first, min(first + step, bottom))
+            yield Block(plane, rows, columns), source.read_window(plane, rows, columns)
 
 
-def rows_per_piece(row_bytes: int) -> int:
-    """Return how many rows of ``row_bytes`` bytes make a piece; at least 1."""
-    return max(READ_BYTES // max(row_bytes, 1), 1)
-
-
-class BandReader:
-    """Collect the rows that each row of tiles needs, from pieces that come in order.
-
-    Consecutive rows of tiles overlap by their halos; what they share is copied from one band to
-    the next rather than read again.
+def read_tile(
+    source: PixelSource, plane: int, row: Span, column: Span, scale: IntensityScale
+) -> Pixels:
+    """Read the window of one tile, reflections beyond the border of the image included.
 
     Parameters
     ----------
     source : PixelSource
         The image.
-    pieces : iterator of Rows
-        All rows of all planes that will be asked for, in order.
-    plan : TilePlan
-        The tiles.
+    plane : int
+        Plane of the source.
+    row, column : Span
+        The tile.
+    scale : IntensityScale
+        Scale of the plane; its ``fill`` replaces pixels that are not finite.
+
+    Returns
+    -------
+    ndarray, shape (rows, columns, samples)
+        Finite intensities.
+
+    Raises
+    ------
+    InputError
+        If pixels are not finite and there is no ``fill``.
     """
-
-    def __init__(self, source: PixelSource, pieces: Iterator[Rows], plan: TilePlan) -> None:
-        self._source = source
-        self._pieces = pieces
-        self._plan = plan
-        self._piece: Rows | None = None
-        self._band: Rows | None = None
-
-    def read(self, plane: int, span: Span, scale: IntensityScale) -> Rows:
-        """Return the rows that the windows of one row of tiles hold, reflections included.
-
-        Parameters
-        ----------
-        plane : int
-            Plane of the source.
-        span : Span
-            The row of tiles; spans must be asked for in order.
-        scale : IntensityScale
-            Scale of the plane; its ``fill`` replaces pixels that are not finite.
-
-        Returns
-        -------
-        Rows
-            Finite intensities.
-
-        Raises
-        ------
-        InputError
-            If pixels are not finite and there is no ``fill``.
-        """
-        height, width = self._plan.shape_yx
-        needed = reflect_positions(span.window_start, span.window_stop, height)
-        first, stop = int(needed.min()), int(needed.max()) + 1
-        shape = (stop - first, width, self._source.samples)
-        band = Rows(plane, first, np.empty(shape, dtype=self._source.dtype))
-        old, self._band = self._band, band
-        done = first
-        if old is not None and span.start > 0:
-            done = min(old.stop_row, stop)
-            band.between(first, done)[...] = old.between(first, done)
-        del old
-        while done < stop:
-            piece = self._piece_at(plane, done)
-            until = min(piece.stop_row, stop)
-            fresh = band.between(done, until)
-            fresh[...] = piece.between(done, until)
-            if fresh.dtype.kind == "f":
-                _fill_gaps(fresh, scale, plane, done)
-            done = until
-        return band
-
-    def _piece_at(self, plane: int, row: int) -> Rows:
-        piece = self._piece
-        while piece is None or piece.plane != plane or not piece.first_row <= row < piece.stop_row:
-            piece = next(self._pieces)
-        self._piece = piece
-        return piece
+    spans = list(zip((row, column), source.shape_yx, strict=True))
+    rows, columns = (
+        reflect_positions(span.window_start, span.window_stop, size) for span, size in spans
+    )
+    top, left = int(rows.min()), int(columns.min())
+    bottom, right = int(rows.max()) + 1, int(columns.max()) + 1
+    window = source.read_window(plane, slice(top, bottom), slice(left, right))
+    if window.dtype.kind == "f":
+        window = _without_gaps(window, scale, Block(plane, slice(top, bottom), slice(left, right)))
+    if all(span.window_start >= 0 and span.window_stop <= size for span, size in spans):
+        return window
+    reflected: Pixels = window[(rows - top)[:, None], columns - left]
+    return reflected
 
 
-def _fill_gaps(pixels: Pixels, scale: IntensityScale, plane: int, first_row: int) -> None:
+def _without_gaps(pixels: Pixels, scale: IntensityScale, place: Block) -> Pixels:
     gaps = ~np.isfinite(pixels)
     if not gaps.any():
-        return
+        return pixels
     if scale.fill is None:
         row, column = (int(axis[0]) for axis in np.nonzero(gaps)[:2])
         raise InputError(
-            f"Plane {plane} holds NaN or Inf, first at row {first_row + row}, column {column}.",
+            f"Plane {place.plane} holds NaN or Inf, first at row {place.rows.start + row}, "
+            f"column {place.columns.start + column}.",
             "Use --nan-policy fill to replace such pixels.",
         )
-    pixels[gaps] = scale.fill
+    return np.where(gaps, pixels.dtype.type(scale.fill), pixels)

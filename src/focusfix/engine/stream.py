@@ -1,28 +1,23 @@
 """One generator from pixels to restored pixels, pulled by whoever writes them.
 
-Three threads overlap: one reads rows of tiles ahead, one computes, and the caller's own writes.
-One row of tiles is read, one restored and one written at a time, however tall the image is.
+Three threads overlap: one reads tiles ahead, one computes, and the caller's own writes. A few
+tiles are in memory at a time, however large the image is.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from focusfix.engine.canvas import Band
+from focusfix.blocks import PaintedBlock
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.overlap import run_ahead
-from focusfix.engine.painter import BandPainter, TileFunction
-from focusfix.engine.percentiles import Pixels
-from focusfix.engine.source import BandReader, PixelSource, Rows, read_rows
-from focusfix.engine.tiles import Span, TilePlan
-
-READ_AHEAD = 4
-"""Pieces of rows that are read before they are needed."""
+from focusfix.engine.painter import Tile, TileFunction, TilePainter
+from focusfix.engine.source import PixelSource, read_tile
+from focusfix.engine.tiles import TilePlan
 
 
 @dataclass
@@ -63,8 +58,8 @@ def restore(
     copied_samples: Sequence[int] = (),
     stats: RestoreStats | None = None,
     on_progress: Callable[[float], None] | None = None,
-) -> Generator[Pixels, None, None]:
-    """Restore an image plane by plane, as bands of rows for a writer to pull.
+) -> Generator[PaintedBlock, None, None]:
+    """Restore an image tile by tile, as blocks for a writer to pull.
 
     Each sample of a pixel goes through the network on its own, on the scale of its plane. The
     predicted change is added to the stored intensities, so that a network which returns its input
@@ -98,8 +93,9 @@ def restore(
 
     Yields
     ------
-    ndarray of ``dtype``, shape (rows, X, samples)
-        Consecutive rows, top to bottom, plane after plane; heights vary.
+    Block, ndarray of ``dtype`` and shape (rows, columns, samples)
+        Rectangles that make up each plane, row by row of tiles, plane after plane. Planes are
+        counted as in ``source``.
 
     Raises
     ------
@@ -113,7 +109,7 @@ def restore(
         If memory does not suffice for the smallest tiles either.
     """
     wanted = range(source.n_planes) if planes is None else planes
-    painter = BandPainter(
+    painter = TilePainter(
         tile_function,
         plan,
         dtype=np.dtype(source.dtype if dtype is None else dtype),
@@ -122,45 +118,51 @@ def restore(
     )
     stats = RestoreStats() if stats is None else stats
     _check_companions(source, companions, len(copied_samples))
-    progress = _Progress(stats, on_progress, n_bands=len(wanted) * len(plan.rows))
-    bands = _read_bands((source, *companions), wanted, plan, scales)
+    progress = _Progress(stats, on_progress, n_tiles=len(wanted) * plan.n_tiles)
+    tiles = run_ahead(
+        _read_tiles((source, *companions), wanted, plan, scales),
+        capacity=batch_size + 1,
+        name="focusfix-read",
+    )
 
-    def compute() -> Iterator[deque[Pixels]]:
-        with closing(bands):
-            for plane, band in bands:
-                strips, n_clipped = painter.paint(band, scales[plane], progress.tell)
-                progress.count(painter, strips, n_clipped)
-                del band
-                yield strips
-                del strips
+    def compute() -> Iterator[PaintedBlock]:
+        with closing(tiles):
+            for batch in _batches(tiles, batch_size):
+                for painted, n_clipped in painter.paint(batch, scales[batch[0].plane]):
+                    progress.count(painter, painted, n_clipped)
+                    yield painted
+                    del painted
+                batch.clear()
 
-    return _hand_out(run_ahead(compute(), name="focusfix-compute"))
+    return run_ahead(compute(), name="focusfix-compute")
 
 
-def _read_bands(
+def _read_tiles(
     images: Sequence[PixelSource],
     planes: Sequence[int],
     plan: TilePlan,
     scales: Sequence[IntensityScale],
-) -> Generator[tuple[int, Band], None, None]:
-    """Read all images ahead, and bring together what each row of tiles needs of them."""
-    pieces = [
-        run_ahead(read_rows(image, planes), capacity=READ_AHEAD, name="focusfix-read")
-        for image in images
-    ]
-    readers = [BandReader(image, rows, plan) for image, rows in zip(images, pieces, strict=True)]
-    with ExitStack() as stack:
-        for rows in pieces:
-            stack.enter_context(closing(rows))
-        for plane, span in product(planes, plan.rows):
-            yield plane, Band(span, *_first_and_rest(readers, plane, span, scales[plane]))
+) -> Iterator[Tile]:
+    """Read what each tile sees of all images."""
+    for plane, row, column in product(planes, plan.rows, plan.columns):
+        windows = (read_tile(image, plane, row, column, scales[plane]) for image in images)
+        yield Tile(plane, row, column, tuple(windows))
 
 
-def _first_and_rest(
-    readers: Sequence[BandReader], plane: int, span: Span, scale: IntensityScale
-) -> tuple[Rows, tuple[Rows, ...]]:
-    first, *others = (reader.read(plane, span, scale) for reader in readers)
-    return first, tuple(others)
+def _batches(tiles: Iterator[Tile], batch_size: int) -> Iterator[list[Tile]]:
+    """Take tiles of one plane together."""
+    batch: list[Tile] = []
+    for tile in tiles:
+        if batch and batch[0].plane != tile.plane:
+            yield batch
+            batch = []
+        batch.append(tile)
+        del tile
+        if len(batch) == batch_size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _check_companions(
@@ -178,34 +180,23 @@ def _check_companions(
             raise ValueError(msg)
 
 
-def _hand_out(bands: Generator[deque[Pixels], None, None]) -> Generator[Pixels, None, None]:
-    """Let go of each strip when it is given away, so that writing frees memory as it goes."""
-    with closing(bands):
-        for strips in bands:
-            while strips:
-                yield strips.popleft()
-
-
 class _Progress:
-    """Count finished bands, and tell how far the work has come."""
+    """Count finished tiles, and tell how far the work has come."""
 
     def __init__(
-        self, stats: RestoreStats, on_progress: Callable[[float], None] | None, n_bands: int
+        self, stats: RestoreStats, on_progress: Callable[[float], None] | None, n_tiles: int
     ) -> None:
         self._stats = stats
         self._on_progress = on_progress
-        self._n_bands = n_bands
+        self._n_tiles = n_tiles
         self._n_done = 0
 
-    def tell(self, share: float) -> None:
-        """Tell the share of all work, given that of the band at hand; 0 to 1."""
-        if self._on_progress is not None:
-            self._on_progress((self._n_done + share) / self._n_bands)
-
-    def count(self, painter: BandPainter, strips: deque[Pixels], n_clipped: int) -> None:
-        """Add a finished band to the figures."""
+    def count(self, painter: TilePainter, painted: PaintedBlock, n_clipped: int) -> None:
+        """Add a finished tile to the figures."""
         self._n_done += 1
-        self._stats.n_pixels += sum(strip.size for strip in strips)
+        self._stats.n_pixels += painted[1].size
         self._stats.n_clipped += n_clipped
         self._stats.tile_shape = painter.tile_shape
         self._stats.backed_off = painter.backed_off
+        if self._on_progress is not None:
+            self._on_progress(self._n_done / self._n_tiles)

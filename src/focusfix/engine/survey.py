@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from focusfix.blocks import Block
 from focusfix.engine.normalize import (
     HIGH_PERCENTILE,
     LOW_PERCENTILE,
@@ -14,7 +15,7 @@ from focusfix.engine.normalize import (
 )
 from focusfix.engine.overlap import run_ahead
 from focusfix.engine.percentiles import Pixels
-from focusfix.engine.source import PixelSource, Rows, read_rows
+from focusfix.engine.source import PixelSource, read_pieces
 from focusfix.errors import InputError
 
 NanPolicy = Literal["error", "fill"]
@@ -84,11 +85,12 @@ def survey_source(
     images = (source, *companions)
     dtype = np.result_type(*(image.dtype for image in images))
     for image in images:
-        for rows in run_ahead(read_rows(image, range(source.n_planes)), name="focusfix-survey"):
-            pixels = rows.pixels if len(used) == image.samples else rows.pixels[..., used]
-            sample = samples.setdefault(channel_of_plane[rows.plane], IntensitySample())
+        pieces = read_pieces(image, range(source.n_planes))
+        for block, stored in run_ahead(pieces, name="focusfix-survey"):
+            pixels = stored if len(used) == image.samples else stored[..., used]
+            sample = samples.setdefault(channel_of_plane[block.plane], IntensitySample())
             sample.add(pixels.astype(dtype, copy=False))
-            gaps.add(rows, pixels)
+            gaps.add(block, pixels)
     if gaps.count and nan_policy == "error":
         raise InputError(
             f"{gaps.count} pixels are NaN or Inf, first in {gaps.first}.",
@@ -113,12 +115,13 @@ class _Gaps:
         self.count = 0
         self.first = ""
 
-    def add(self, rows: Rows, pixels: Pixels) -> None:
+    def add(self, block: Block, pixels: Pixels) -> None:
         if pixels.dtype.kind != "f":
             return
         gaps = ~np.isfinite(pixels)
         n_gaps = int(np.count_nonzero(gaps))
         if n_gaps and not self.count:
             row, column = (int(axis[0]) for axis in np.nonzero(gaps)[:2])
-            self.first = f"plane {rows.plane} at row {rows.first_row + row}, column {column}"
+            row, column = block.rows.start + row, block.columns.start + column
+            self.first = f"plane {block.plane} at row {row}, column {column}"
         self.count += n_gaps

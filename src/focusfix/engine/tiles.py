@@ -144,29 +144,40 @@ def plan_axis(size: int, core: int, halo: int, ramp: int = 0) -> tuple[Span, ...
 
 
 def split_span(span: Span, part: int) -> tuple[Span, ...]:
-    """Cut one span without ramps into smaller ones whose windows lie within its own.
+    """Cut one span into smaller ones whose windows lie within its own.
 
     Parameters
     ----------
     span : Span
-        One tile along one axis, with ``rise`` and ``fall`` of 0.
+        One tile along one axis.
     part : int
-        Core of the smaller spans; pixels, a multiple of the stride.
+        Core of the smaller spans; pixels, a multiple of the stride, and at least two ramps.
 
     Returns
     -------
     tuple of Span
-        All of one window length; their cores partition the core of ``span``.
+        All of one window length; their cores partition the core of ``span``. Where ``span`` is
+        blended with its neighbours they are blended with each other, and the outermost reach as
+        far as ``span`` does, without a blend there.
     """
-    halo = span.start - span.window_start
-    core = span.window_stop - span.window_start - 2 * halo
+    core = span.window_stop - span.window_start - 2 * _margin(span)
+    ramp = max(span.rise, span.fall)
     spans = []
     for start in range(span.start, span.stop, part):
         stop = min(start + part, span.stop)
+        rise, fall = (ramp if start > span.start else 0), (ramp if stop < span.stop else 0)
+        support = (
+            start - rise if rise else span.support_start,
+            min(stop + fall, span.support_stop) if fall else span.support_stop,
+        )
         first = min(start, span.start + core - part)
-        window = first - halo, first + part + halo
-        spans.append(Span(start, stop, start, stop, 0, 0, *window))
+        window = first - _margin(span), first + part + _margin(span)
+        spans.append(Span(start, stop, *support, rise, fall, *window))
     return tuple(spans)
+
+
+def _margin(span: Span) -> int:
+    return span.start - span.window_start
 
 
 def reflect_positions(start: int, stop: int, size: int) -> npt.NDArray[np.intp]:

@@ -52,6 +52,7 @@ class ReaderSource:
         self._reader = reader
         self._planes = range(reader.metadata.n_planes) if planes is None else planes
         self.shape_yx = reader.metadata.shape_yx
+        self.chunk_yx = reader.chunk_yx
         self.n_planes = len(self._planes)
         self.samples = reader.metadata.samples
         self.dtype: np.dtype[Any] = reader.metadata.dtype

@@ -144,6 +144,7 @@ class SurfaceSource:
         self._scales = scales
         self._range_um = range_um
         self.shape_yx = surface.shape_yx
+        self.chunk_yx = surface.chunk_yx
         self.n_planes = image.n_planes
         self.samples = image.samples
         self.dtype: np.dtype[Any] = np.dtype(np.float64)
