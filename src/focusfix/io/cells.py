@@ -106,8 +106,7 @@ class _Plane:
         """Refuse a plane of which pixels are missing."""
         if self.n_missing:
             raise ValueError(
-                f"the blocks of plane {self.position} end when {self.n_missing} of its pixels "
-                "are missing"
+                f"the blocks end while {self.n_missing} pixels of plane {self.position} are missing"
             )
 
     def _put(self, i: int, j: int, block: Block, pixels: NDArray[Any]) -> PaintedBlock | None:
@@ -140,8 +139,10 @@ class _Plane:
         if self.position >= metadata.n_planes:
             raise ValueError(f"there are more blocks than the {metadata.n_planes} planes hold")
         if block.plane != self.position:
-            self.check_complete()
-            raise ValueError(f"plane {block.plane} comes in place of plane {self.position}")
+            raise ValueError(
+                f"a block of plane {block.plane} comes while {self.n_missing} pixels of plane "
+                f"{self.position} are missing"
+            )
         for span, size in zip((block.rows, block.columns), metadata.shape_yx, strict=True):
             if span.step not in (None, 1) or not 0 <= span.start < span.stop <= size:
                 raise ValueError(f"{span.start}:{span.stop} of {size} pixels is no part of a plane")
