@@ -8,6 +8,9 @@ import pytest
 
 HEAVY = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "jinja2", "openvino", "zarr"}
 HEAVY |= {"click"}
+SLOW = HEAVY | {"pydantic", "rich", "importlib.metadata"}
+"""Modules that alone take about as long as all the work of a command without a network."""
+
 SCRIPT = (
     "import sys; from focusfix.__main__ import main; code = main(sys.argv[1:]);"
     "print(*sys.modules, file=sys.stderr); sys.exit(code)"
@@ -32,7 +35,7 @@ def load(program_environment):
 
 
 def test_help_loads_nothing_heavy(load):
-    assert not load("--help") & (HEAVY | {"numpy", "pydantic", "rich", "tifffile", "platformdirs"})
+    assert not load("--help") & (SLOW | {"numpy", "tifffile", "platformdirs"})
 
 
 @pytest.mark.parametrize("command", [["models", "list"], ["models", "path"], ["deblur", "--help"]])
@@ -40,8 +43,12 @@ def test_commands_about_models_load_no_network(load, command):
     assert not load(*command) & HEAVY
 
 
+def test_lists_need_no_pixels(load):
+    assert not load("models", "list") & (SLOW | {"numpy", "tifffile"})
+
+
 def test_info_loads_no_network(load, stack):
-    assert not load("info", str(stack)) & HEAVY
+    assert not load("info", str(stack)) & SLOW
 
 
 def test_a_command_loads_the_modules_of_no_other(load):
