@@ -237,12 +237,12 @@ def _describe_metadata(metadata: "ImageMetadata") -> dict[str, Any]:
 
 
 def _describe_channel(reader: "ImageReader", channel: int) -> dict[str, Any]:
-    from focusfix.io.weights import list_weights
+    from focusfix.io.weights import are_installed
     from focusfix.metrics.modality import guess_modality
 
     modality = guess_modality(middle_window(reader, channel))
-    installed = any(weights.name == modality for weights in list_weights())
-    return {"channel": channel, "modality": modality, "model": modality if installed else None}
+    model = modality if are_installed(modality) else None
+    return {"channel": channel, "modality": modality, "model": model}
 
 
 def _rank_planes(reader: "ImageReader", channel: int) -> dict[str, Any]:
