@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from bench_memory import write_noisy_image
+from noisy_images import write_noisy_image
 from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns

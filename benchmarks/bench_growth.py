@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_memory import peak_memory_mib, restore_file, write_noisy_image
+from bench_memory import peak_memory_mib, restore_file
+from noisy_images import write_noisy_image
 from results import add_results_option, publish, table
 from timing import time_once
 

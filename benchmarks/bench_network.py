@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from bench_memory import write_noisy_image
+from noisy_images import write_noisy_image
 from probe_network import grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, time_once

@@ -5,14 +5,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from focusfix import CHECKPOINT_FORMAT
+
 Ability = Literal["deblur", "synthesize-blur", "interpolate"]
 """What a network can do for a user; the names are those of the commands."""
 
 Modality = Literal["fluorescence", "brightfield", "any"]
 """Kind of image that a network was trained on."""
-
-FORMAT_VERSION = 1
-"""Version of the checkpoint header that this focusfix writes and reads."""
 
 
 class FrozenModel(BaseModel):
@@ -85,7 +84,7 @@ class CheckpointHeader(FrozenModel):
     Parameters
     ----------
     format_version : int
-        Version of this header; only :data:`FORMAT_VERSION` is read.
+        Version of this header; only :data:`focusfix.CHECKPOINT_FORMAT` is read.
     model : str
         Registry name of the architecture, such as ``multilevel-unet``.
     hyperparameters : dict of str to JSON value
@@ -122,7 +121,7 @@ class CheckpointHeader(FrozenModel):
         Calibration of the trust map; None where it was not calibrated.
     """
 
-    format_version: int = FORMAT_VERSION
+    format_version: int = CHECKPOINT_FORMAT
     model: str = Field(min_length=1)
     hyperparameters: dict[str, Any]
     abilities: tuple[Ability, ...] = Field(min_length=1)
@@ -143,8 +142,8 @@ class CheckpointHeader(FrozenModel):
 
     @model_validator(mode="after")
     def _check_versions(self) -> Self:
-        if self.format_version != FORMAT_VERSION:
-            msg = f"format_version must be {FORMAT_VERSION}, got {self.format_version}"
+        if self.format_version != CHECKPOINT_FORMAT:
+            msg = f"format_version must be {CHECKPOINT_FORMAT}, got {self.format_version}"
             raise ValueError(msg)
         if "focusfix" not in self.versions:
             msg = "versions must name the focusfix that wrote the file"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.io.image import ImageMetadata, open_image, write_image
 
 DTYPES = ("uint8", "uint16", "int16", "uint32", "float16", "float32", "float64")
@@ -48,15 +49,20 @@ def check_windows(reader, whole, seed=1):
 
 
 def bands(whole, metadata, heights=(7, 1, 13, 30)):
+    """Cut an image into blocks of the full width."""
     planes = whole.reshape(metadata.n_planes, *metadata.shape_yx, metadata.samples)
-    turn = 0
-    for plane in planes:
-        row = 0
-        while row < len(plane):
-            height = heights[turn % len(heights)]
-            turn += 1
-            yield plane[row : row + height]
-            row += height
+
+    def cut():
+        turn = 0
+        for plane in planes:
+            row = 0
+            while row < len(plane):
+                height = heights[turn % len(heights)]
+                turn += 1
+                yield plane[row : row + height]
+                row += height
+
+    return bands_as_blocks(cut(), metadata.shape_yx)
 
 
 LAYOUTS = {

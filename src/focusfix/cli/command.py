@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any, TypeVar, get_type_hints
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_group
 
 from focusfix.cli.console import Console
 from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.plain_values import PlainCommand, PlainGroup
 from focusfix.cli.settings import format_config
 
 OptionsT = TypeVar("OptionsT", bound=ConsoleOptions)
@@ -60,10 +60,11 @@ def add_command(
     parameters = [_context_parameter(), *_option_parameters(options_type)]
     vars(callback)["__signature__"] = inspect.Signature(parameters)
     callback.__annotations__ = {each.name: each.annotation for each in parameters}
-    app.command(name, help=run.__doc__, epilog=format_examples(examples))(callback)
+    epilog = format_examples(examples)
+    app.command(name, cls=PlainCommand, help=run.__doc__, epilog=epilog)(callback)
 
 
-def make_group(modules: Mapping[str, str]) -> type[TyperGroup]:
+def make_group(modules: Mapping[str, str]) -> type[PlainGroup]:
     """Make a group of commands each of which is imported when it is first asked for.
 
     Parameters
@@ -78,7 +79,7 @@ def make_group(modules: Mapping[str, str]) -> type[TyperGroup]:
         For ``typer.Typer(cls=...)``.
     """
 
-    class Group(TyperGroup):
+    class Group(PlainGroup):
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
             self.commands = _CommandTable(modules)

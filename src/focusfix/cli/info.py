@@ -11,8 +11,6 @@ import typer
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record, process_jobs
-from focusfix.cli.focus_weights import MeterRack, check_meter_options
-from focusfix.cli.info_distance import check_pixel_size, distance_lines, measure_distances
 from focusfix.cli.options import ConsoleOptions, JsonOption
 from focusfix.cli.restoration import middle_slice, middle_window
 from focusfix.cli.score_focus_options import AUTO
@@ -20,6 +18,7 @@ from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
+    from focusfix.cli.focus_weights import MeterRack
     from focusfix.io.image import ImageMetadata, ImageReader
 
 _EXAMPLES = (
@@ -94,11 +93,9 @@ def run(options: InfoOptions, console: Console) -> None:
     """
     if not options.inputs:
         raise UsageError("No input was given.", "Give an image or a folder.")
-    check_meter_options(options)
-    check_pixel_size(options.pixel_size_um)
+    rack = _prepare_meters(options, console)
     from focusfix.io.inputs import expand_inputs
 
-    rack = MeterRack(options, console)
     jobs = [InfoJob(path) for path in expand_inputs(options.inputs, pattern=options.pattern)]
     process_jobs(
         jobs,
@@ -147,12 +144,28 @@ def describe_file(path: Path, axes: str | None, console: Console) -> Record:
     return record
 
 
+def _prepare_meters(options: InfoOptions, console: Console) -> "MeterRack | None":
+    """Check the options of the distance from focus, if there are any, and import what it needs."""
+    asked = options.numerical_aperture, options.pixel_size_um
+    if asked == (None, None) and options.blur_model == AUTO:
+        return None
+    from focusfix.cli.focus_weights import MeterRack, check_meter_options
+    from focusfix.cli.info_distance import check_pixel_size
+
+    check_meter_options(options)
+    check_pixel_size(options.pixel_size_um)
+    rack = MeterRack(options, console)
+    return rack if rack.wanted else None
+
+
 def _describe_with_distance(
-    path: Path, options: InfoOptions, console: Console, rack: MeterRack
+    path: Path, options: InfoOptions, console: Console, rack: "MeterRack | None"
 ) -> Record:
     record = describe_file(path, options.axes, console)
     distance: list[Record] = []
-    if rack.wanted:
+    if rack is not None:
+        from focusfix.cli.info_distance import measure_distances
+
         distance = measure_distances(path, options.axes, options.pixel_size_um, rack)
     return {**record, "distance": distance}
 
@@ -175,7 +188,10 @@ def show_facts(record: Record, *, listed: bool = False) -> str:
     lines = [format_facts(record["input"], _facts(record))]
     for focus in record["focus"]:
         lines += _focus_lines(focus, listed=listed)
-    lines += distance_lines(record, listed=listed)
+    if record["distance"]:
+        from focusfix.cli.info_distance import distance_lines
+
+        lines += distance_lines(record, listed=listed)
     return "\n".join(lines)
 
 
@@ -221,12 +237,12 @@ def _describe_metadata(metadata: "ImageMetadata") -> dict[str, Any]:
 
 
 def _describe_channel(reader: "ImageReader", channel: int) -> dict[str, Any]:
-    from focusfix.io.weights import list_weights
+    from focusfix.io.weights import are_installed
     from focusfix.metrics.modality import guess_modality
 
     modality = guess_modality(middle_window(reader, channel))
-    installed = any(weights.name == modality for weights in list_weights())
-    return {"channel": channel, "modality": modality, "model": modality if installed else None}
+    model = modality if are_installed(modality) else None
+    return {"channel": channel, "modality": modality, "model": model}
 
 
 def _rank_planes(reader: "ImageReader", channel: int) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from focusfix.cli.files import Record
 from focusfix.cli.focus_meter import UNKNOWN, distance_cells
@@ -12,9 +11,6 @@ from focusfix.cli.restoration import middle_slice
 from focusfix.cli.scales import square_pixel_um
 from focusfix.cli.tables import format_table
 from focusfix.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 _DIGITS = 4
 

@@ -8,6 +8,7 @@ import typer
 from focusfix.cli.command import add_command, show_help_without_command
 from focusfix.cli.console import Console
 from focusfix.cli.options import ConsoleOptions, JsonOption
+from focusfix.cli.plain_values import PlainGroup
 from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import FocusfixError, ModelError
 
@@ -139,7 +140,7 @@ def run_path(options: PathOptions, console: Console) -> None:
 
 def register(app: typer.Typer) -> None:
     """Add the command and its subcommands to the app."""
-    models = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+    models = typer.Typer(cls=PlainGroup, rich_markup_mode=None, invoke_without_command=True)
     add_command(
         models, "list", ListOptions, run_list,
         examples=(("what is there", "focusfix models list"),),
@@ -161,21 +162,21 @@ def register(app: typer.Typer) -> None:
 
 
 def _summarize(weights: "WeightsFile", console: Console) -> dict[str, Any]:
-    from focusfix.io.checkpoint import read_header
+    from focusfix.io.checkpoint import read_outline
 
     record: dict[str, Any] = {"name": weights.name, "from": weights.source}
     record["path"] = str(weights.path)
     try:
-        header = read_header(weights.path)
+        outline = read_outline(weights.path)
     except FocusfixError as error:
         console.warning(str(error))
         return {**record, "network": None, "modality": None, "abilities": [], "summary": "damaged"}
     return {
         **record,
-        "network": header.model,
-        "modality": header.modality,
-        "abilities": list(header.abilities),
-        "summary": header.summary,
+        "network": outline.model,
+        "modality": outline.modality,
+        "abilities": list(outline.abilities),
+        "summary": outline.summary,
     }
 
 

@@ -161,6 +161,7 @@ class ImageFocus:
             format="imagej" if map_axes in _HYPERSTACK else "ome",
             significant_bits=None,
             compression=None,
+            tiled=False,
             photometric="minisblack",
             resolution=None,
             description=None,

@@ -82,9 +82,10 @@ class _Plane:
 
     def __init__(self, position: int, metadata: ImageMetadata, cell_yx: tuple[int, int]) -> None:
         self.position = position
-        self._metadata = metadata
         self._cell_yx = cell_yx
-        height, width = metadata.shape_yx
+        self._shape_yx = height, width = metadata.shape_yx
+        self._samples, self._dtype = metadata.samples, metadata.dtype
+        self._n_planes = metadata.n_planes
         self.n_missing = height * width
         self._open: dict[tuple[int, int], _Cell] = {}
         self._is_done = np.zeros((-(-height // cell_yx[0]), -(-width // cell_yx[1])), bool)
@@ -106,8 +107,7 @@ class _Plane:
         """Refuse a plane of which pixels are missing."""
         if self.n_missing:
             raise ValueError(
-                f"the blocks of plane {self.position} end when {self.n_missing} of its pixels "
-                "are missing"
+                f"the blocks end while {self.n_missing} pixels of plane {self.position} are missing"
             )
 
     def _put(self, i: int, j: int, block: Block, pixels: NDArray[Any]) -> PaintedBlock | None:
@@ -121,7 +121,7 @@ class _Plane:
             self._is_done[i, j] = True
             return cell, part
         if held is None:
-            held = _Cell((*cell.shape_yx, self._metadata.samples), self._metadata.dtype)
+            held = _Cell((*cell.shape_yx, self._samples), self._dtype)
             self._open[i, j] = held
         held.put(_from(cell.rows.start, rows), _from(cell.columns.start, columns), part)
         if held.n_missing:
@@ -130,26 +130,27 @@ class _Plane:
         return cell, self._open.pop((i, j)).pixels
 
     def _cell(self, i: int, j: int) -> Block:
-        height, width = self._metadata.shape_yx
+        height, width = self._shape_yx
         tall, wide = self._cell_yx
         rows = slice(i * tall, min((i + 1) * tall, height))
         return Block(self.position, rows, slice(j * wide, min((j + 1) * wide, width)))
 
     def _check(self, block: Block, pixels: NDArray[Any]) -> None:
-        metadata = self._metadata
-        if self.position >= metadata.n_planes:
-            raise ValueError(f"there are more blocks than the {metadata.n_planes} planes hold")
+        if self.position >= self._n_planes:
+            raise ValueError(f"there are more blocks than the {self._n_planes} planes hold")
         if block.plane != self.position:
-            self.check_complete()
-            raise ValueError(f"plane {block.plane} comes in place of plane {self.position}")
-        for span, size in zip((block.rows, block.columns), metadata.shape_yx, strict=True):
+            raise ValueError(
+                f"a block of plane {block.plane} comes while {self.n_missing} pixels of plane "
+                f"{self.position} are missing"
+            )
+        for span, size in zip((block.rows, block.columns), self._shape_yx, strict=True):
             if span.step not in (None, 1) or not 0 <= span.start < span.stop <= size:
                 raise ValueError(f"{span.start}:{span.stop} of {size} pixels is no part of a plane")
-        shape = (*block.shape_yx, metadata.samples)
-        if pixels.shape != shape or pixels.dtype != metadata.dtype:
+        shape = (*block.shape_yx, self._samples)
+        if pixels.shape != shape or pixels.dtype != self._dtype:
             raise ValueError(
                 f"pixels of shape {pixels.shape} and type {pixels.dtype} do not fit a block of "
-                f"shape {shape} and type {metadata.dtype}"
+                f"shape {shape} and type {self._dtype}"
             )
 
 

@@ -1,6 +1,5 @@
 """SHA-256 checksums of files and the list of them in a folder."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,8 @@ from focusfix.errors import ModelError
 
 CHECKSUM_FILE = "SHA256SUMS"
 """Name of the list in a folder, in the format of ``sha256sum``."""
+
+_DIGITS = 64
 
 
 def file_sha256(path: Path) -> str:
@@ -25,6 +26,8 @@ def file_sha256(path: Path) -> str:
     str
         64 hexadecimal digits.
     """
+    import hashlib
+
     if path.is_dir():
         whole = hashlib.sha256()
         for name in sorted(_file_names(path), key=os.fsencode):
@@ -72,7 +75,7 @@ def read_checksums(folder: Path) -> dict[str, str]:
     checksums = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition(" ")
-        if len(digest) != hashlib.sha256().digest_size * 2 or not name.strip(" *"):
+        if len(digest) != _DIGITS or not name.strip(" *"):
             msg = f"{path}: this line is not a checksum and a file name: {line!r}."
             raise ModelError(msg, f"Restore {CHECKSUM_FILE} from where the weights came from.")
         checksums[name.strip(" *")] = digest.lower()

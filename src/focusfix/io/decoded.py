@@ -64,8 +64,12 @@ class DecodedParts(Generic[_Key, _Part]):
         return self._parts[key]
 
     def make_room(self, count: int) -> None:
-        """Forget the parts not used for longest, until so many new ones fit."""
-        while self._parts and len(self._parts) > self._capacity - count:
+        """Forget the parts not used for longest, so that so many new ones fit.
+
+        If windows became smaller, the rest of the old one goes bit by bit: they may share it.
+        """
+        surplus = len(self._parts) + count - self._capacity
+        for _ in range(min(surplus, 2 * count, len(self._parts))):
             self._parts.popitem(last=False)
 
     def put(self, key: _Key, part: _Part) -> None:

@@ -128,7 +128,7 @@ def segment_encoder(metadata: ImageMetadata, compression: str) -> Callable[[NDAr
     """
     if compression == "none":
         return lambda segment: segment.tobytes()
-    encode: Callable[[Any], bytes] = {
+    encode: Callable[[Any], Any] = {
         "lzw": imagecodecs.lzw_encode,
         "deflate": imagecodecs.zlib_encode,
         "zstd": imagecodecs.zstd_encode,
@@ -137,7 +137,7 @@ def segment_encoder(metadata: ImageMetadata, compression: str) -> Callable[[NDAr
 
     def encode_segment(segment: NDArray[Any]) -> bytes:
         coded = imagecodecs.delta_encode(segment, axis=-2) if differs else segment
-        return encode(np.ascontiguousarray(coded))
+        return bytes(encode(np.ascontiguousarray(coded)))
 
     return encode_segment
 

@@ -14,8 +14,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path
-
 from focusfix.errors import ModelError
 from focusfix.io.checksums import file_sha256, read_checksums
 
@@ -79,7 +77,11 @@ def shipped_folder() -> Path:
 def cache_folder() -> Path:
     """Return the folder for fetched weights: in ``FOCUSFIX_CACHE_DIR`` or the user's cache."""
     chosen = os.environ.get("FOCUSFIX_CACHE_DIR")
-    return (Path(chosen) if chosen else user_cache_path("focusfix")) / "weights"
+    if chosen:
+        return Path(chosen) / "weights"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("focusfix") / "weights"
 
 
 def weights_folders() -> tuple[tuple[Source, Path], ...]:
@@ -90,9 +92,32 @@ def weights_folders() -> tuple[tuple[Source, Path], ...]:
     tuple of (source, Path)
         Kind and place of each folder.
     """
+    return (*_folders_first(), ("cache", cache_folder()))
+
+
+def _folders_first() -> tuple[tuple[Source, Path], ...]:
+    """List the folders that are searched before the cache."""
     listed = os.environ.get("FOCUSFIX_MODEL_PATH", "").split(os.pathsep)
-    middle: list[tuple[Source, Path]] = [("model-path", Path(text)) for text in listed if text]
-    return (("shipped", shipped_folder()), *middle, ("cache", cache_folder()))
+    given: list[tuple[Source, Path]] = [("model-path", Path(text)) for text in listed if text]
+    return (("shipped", shipped_folder()), *given)
+
+
+def are_installed(name: str) -> bool:
+    """Tell whether there are weights of a name, looking into the user's cache last.
+
+    Parameters
+    ----------
+    name : str
+        As the catalogue has it.
+
+    Returns
+    -------
+    bool
+        Whether :func:`list_weights` lists it.
+    """
+    file_name = f"{name}{SUFFIX}"
+    first = any((folder / file_name).exists() for _, folder in _folders_first())
+    return first or (cache_folder() / file_name).exists()
 
 
 def list_weights() -> tuple[WeightsFile, ...]:

@@ -230,7 +230,6 @@ class BlockStore:
                 found[slab, i, j] = pixels[(*(slice(None),) * axis, part)]
         for key in keys:
             self._decoded.put(key, found[key])
-        self._decoded.make_room(0)
         return [found[key] for key in keys]
 
     def _decode(self, slab: tuple[int, ...], i: int, cells: range) -> np.ndarray:

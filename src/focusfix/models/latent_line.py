@@ -27,13 +27,13 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.latent.line import interpolate_latents
 from focusfix.models.base import check_image, check_integer
 from focusfix.models.blur_ladder import BlurLadder
 from focusfix.models.blur_reading import FARTHEST_PX, KNOTS, BlurReading, interpolate_knots
+from focusfix.models.enlarging import enlarge_bilinear
 from focusfix.models.line_model import LatentLineModel
 from focusfix.models.reach import Span, farthest_reach, join
 from focusfix.models.wiener_unet import WienerUNet
@@ -134,7 +134,7 @@ class LatentLine(LatentLineModel):
         check_image(image, channels=1, stride_px=self.content.footprint.stride_px)
         content, code = self.content.restore_and_read(image)
         radius, _ = self.reading(code)
-        weight = self._enlarged(self.sharpness_of(radius))
+        weight = enlarge_bilinear(self.sharpness_of(radius), self.content.footprint.stride_px)
         return torch.cat([weight, self.content_share * weight * content], dim=1)
 
     def decode(self, code: Tensor) -> Tensor:
@@ -239,18 +239,13 @@ class LatentLine(LatentLineModel):
         radius_px : Tensor, shape (N, 1, Y, X)
             Blur radius at each pixel.
         """
-        radius = self._enlarged(self.read_blur(of)[0])
+        radius = enlarge_bilinear(self.read_blur(of)[0], self.content.footprint.stride_px)
         return self.ladder(image, radius), radius
 
     def blur_span(self, output: Span) -> Span:
         """Trace pixels of :meth:`blur_like` back to the image whose blur is read."""
         cells = output.before_bilinear_enlarging(self.content.footprint.stride_px)
         return self.content.filters.code_span(self.reading.code_span(cells))
-
-    def _enlarged(self, cells: Tensor) -> Tensor:
-        """Interpolate from neighbourhoods to pixels."""
-        times = float(self.content.footprint.stride_px)
-        return F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
 
     def best_alpha(self, sharper: Tensor, blurrier: Tensor, psf: Tensor | None = None) -> float:
         r"""Tell the alpha at which extrapolation ends in focus, where sharpness is 1.

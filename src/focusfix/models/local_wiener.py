@@ -25,12 +25,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
+from focusfix.models.enlarging import enlarge_bilinear
 from focusfix.models.radial_filter import RadialFilter, with_margin
 from focusfix.models.reach import Span, join
 from focusfix.models.rings import ring_matrix, taper_window
 
 _POWER_FLOOR = 1e-8
 _SCALES = (1, 2)
+_WINDOWS_AT_A_TIME = 256
 
 
 class LocalWiener(nn.Module):
@@ -168,11 +170,18 @@ class LocalWiener(nn.Module):
             yield (F.avg_pool2d(image, scale) if scale > 1 else image), scale
 
     def _ring_powers(self, image: Tensor, hop: int) -> Tensor:
+        """Take windows by the row, few at a time: what they need then stays in the cache."""
         windows = image.unfold(2, self.window_px, hop).unfold(3, self.window_px, hop)[:, 0]
-        mean = (windows * self.taper).sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
-        spectrum = torch.fft.rfft2((windows - mean) * self.taper)
-        power = torch.view_as_real(spectrum).square().sum(dim=-1).flatten(-2) @ self.rings
-        return (power / self.taper.square().sum()).permute(0, 3, 1, 2)
+        n_rows = max(_WINDOWS_AT_A_TIME // (windows.shape[0] * windows.shape[2]), 1)
+        powers = [self._powers_of(rows) for rows in torch.split(windows, n_rows, dim=1)]
+        return (torch.cat(powers, dim=1) / self.taper.square().sum()).permute(0, 3, 1, 2)
+
+    def _powers_of(self, windows: Tensor) -> Tensor:
+        tapered = windows * self.taper
+        mean = tapered.sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
+        spectrum = torch.fft.rfft2(torch.addcmul(tapered, mean, self.taper, value=-1))
+        power: Tensor = spectrum.real.square() + spectrum.imag.square()
+        return power.flatten(-2) @ self.rings
 
     def read(self, log_powers: Tensor) -> Tensor:
         """Encode log powers, whatever the contrast of the image.
@@ -219,13 +228,8 @@ class LocalWiener(nn.Module):
         results = [prepared.convolved(profile, 1.0) for profile in self.profiles]
         for index, member in enumerate(self.basis):
             change = prepared.convolved(member, 0.0)
-            weights = self._enlarged(cells[:, index :: self.rank], ring)
+            weights = enlarge_bilinear(cells[:, index :: self.rank], self.hop_px, ring=ring)
             for output in range(self.outputs):
-                results[output] = results[output] + weights[:, output : output + 1] * change
+                weight = weights[:, output : output + 1]
+                results[output] = torch.addcmul(results[output], weight, change)
         return torch.cat(results, dim=1)
-
-    def _enlarged(self, cells: Tensor, ring: int) -> Tensor:
-        """Interpolate from neighbourhoods to pixels, and leave out those of the outer ring."""
-        times = self.hop_px
-        pixels = F.interpolate(cells, scale_factor=times, mode="bilinear", align_corners=False)
-        return cut_margin(pixels, ring * times)

@@ -83,7 +83,8 @@ class PreparedImage:
         middle = self._filters.support_px - 1
         quarter = self._filters.kernel(gains, at_zero)[middle:, middle:]
         response = self._waves[0] @ quarter @ self._waves[1].T
-        result = torch.fft.irfft2(self._spectrum * response, self._grid)
+        parts = torch.view_as_real(self._spectrum) * response[..., None]
+        result = torch.fft.irfft2(torch.view_as_complex(parts), self._grid)
         return cut_margin(result, self._filters.support_px)
 
     def _cosines(self, side: int, count: int) -> Tensor:

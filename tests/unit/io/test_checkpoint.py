@@ -18,6 +18,7 @@ from focusfix.io.checkpoint import (
     library_versions,
     load_checkpoint,
     read_header,
+    read_outline,
     save_checkpoint,
 )
 from focusfix.models.registry import build_network
@@ -97,11 +98,34 @@ def test_any_memory_order_is_saved(
 
 def test_reading_the_header_needs_no_torch(checkpoint: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from focusfix.io.checkpoint import read_header;"
+        "import sys; from pathlib import Path;"
+        "from focusfix.io.checkpoint import read_header, read_outline;"
+        "read_outline(Path(sys.argv[1])); assert 'pydantic' not in sys.modules;"
         "read_header(Path(sys.argv[1]));"
         "assert not {'torch', 'safetensors', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(checkpoint)], check=True, timeout=60)
+
+
+def test_the_outline_is_that_of_the_header(checkpoint: Path) -> None:
+    outline, header = read_outline(checkpoint), read_header(checkpoint)
+    for name in ("model", "modality", "summary", "abilities"):
+        assert getattr(outline, name) == getattr(header, name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "unheard-of"}, {"model": 3}, {"model": None}, {"summary": 7},
+        {"abilities": []}, {"abilities": "deblur"}, {"abilities": [1]}, {"abilities": None},
+        {"abilities": ["interpolate"]}, {"format_version": 2},
+    ],
+)  # fmt: skip
+def test_the_outline_is_as_strict_about_what_is_in_it(
+    checkpoint: Path, change: dict[str, Any]
+) -> None:
+    rewrite(checkpoint, lambda record: record.update(change))
+    assert error_of(checkpoint, read_outline) == error_of(checkpoint, read_header)
 
 
 def test_nothing_is_left_when_writing_fails(

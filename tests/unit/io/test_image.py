@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.errors import FocusfixError, InputError, OutputError
 from focusfix.io.image import ImageMetadata, check_target, open_image, write_image
 
@@ -171,7 +172,8 @@ def test_existing_outputs_are_refused(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         write_image(tmp_path / "a.tif", metadata, iter(()))
     assert (tmp_path / "a.tif").read_bytes() == b"mine"
-    write_image(tmp_path / "a.tif", metadata, [np.zeros((4, 5, 1), "uint8")], overwrite=True)
+    blocks = bands_as_blocks([np.zeros((4, 5, 1), "uint8")], metadata.shape_yx)
+    write_image(tmp_path / "a.tif", metadata, blocks, overwrite=True)
     assert tifffile.imread(tmp_path / "a.tif").shape == (4, 5)
 
 

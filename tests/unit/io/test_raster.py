@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.errors import InputError, OutputError
 from focusfix.io.image import ImageMetadata, open_image, write_image
 from focusfix.io.raster import check_png
@@ -60,7 +61,8 @@ def test_a_png_is_written_without_loss(tmp_path, shape, dtype):
     whole = picture(shape, dtype)
     metadata = ImageMetadata("YXS"[: len(shape)], shape, np.dtype(dtype))
     rows = whole.reshape(40, 50, -1)
-    write_image(tmp_path / "a.png", metadata, (rows[top : top + 7] for top in range(0, 40, 7)))
+    bands = (rows[top : top + 7] for top in range(0, 40, 7))
+    write_image(tmp_path / "a.png", metadata, bands_as_blocks(bands, (40, 50)))
     with open_image(tmp_path / "a.png") as reader:
         np.testing.assert_array_equal(whole_plane(reader).reshape(shape), whole)
     if dtype == "uint8" or len(shape) == 2:
@@ -72,7 +74,8 @@ def test_a_png_becomes_a_plain_tiff(tmp_path):
     whole = picture((40, 50), "uint16")
     Image.fromarray(whole).save(tmp_path / "a.png")
     with open_image(tmp_path / "a.png") as reader:
-        notes = write_image(tmp_path / "a.tif", reader.metadata, [whole_plane(reader)])
+        blocks = bands_as_blocks([whole_plane(reader)], (40, 50))
+        notes = write_image(tmp_path / "a.tif", reader.metadata, blocks)
     assert any("deflate" in note for note in notes)
     with open_image(tmp_path / "a.tif") as reader:
         assert (reader.metadata.format, reader.metadata.compression) == ("tiff", "deflate")
@@ -144,12 +147,14 @@ def test_what_does_not_fit_into_a_png_is_refused(tmp_path, axes, shape, dtype):
 @pytest.mark.parametrize("rows", [0, 3, 5])
 def test_bands_that_are_not_the_plane_are_refused(tmp_path, rows):
     metadata = ImageMetadata("YX", (4, 5), np.dtype("uint8"))
-    with pytest.raises(ValueError, match="do not fit"):
-        write_image(tmp_path / "a.png", metadata, [np.zeros((1, 5, 1), "uint8")] * rows)
+    bands = [np.zeros((1, 5, 1), "uint8")] * rows
+    with pytest.raises(ValueError, match=r"(20|5) pixels of plane 0|more blocks"):
+        write_image(tmp_path / "a.png", metadata, bands_as_blocks(bands, (4, 5)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_pixel_size_that_a_png_does_not_hold_is_mentioned(tmp_path):
     metadata = ImageMetadata("YX", (4, 5), np.dtype("uint8"), pixel_size_um=(1.0, 1.0))
-    notes = write_image(tmp_path / "a.png", metadata, [np.zeros((4, 5, 1), "uint8")])
+    blocks = bands_as_blocks([np.zeros((4, 5, 1), "uint8")], (4, 5))
+    notes = write_image(tmp_path / "a.png", metadata, blocks)
     assert notes == ("the PNG does not hold the pixel size",)

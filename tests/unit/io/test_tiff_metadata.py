@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.io.image import ImageMetadata, Resolution, open_image, write_image
 from focusfix.io.tiff_metadata import pixel_size_um
 
@@ -24,7 +25,9 @@ def rewrite(source, target, **changes):
             reader.read_window(at, slice(0, height), slice(0, width))
             for at in range(metadata.n_planes)
         )
-        return reader.metadata, write_image(target, metadata, bands)
+        return reader.metadata, write_image(
+            target, metadata, bands_as_blocks(bands, (height, width))
+        )
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ def test_channel_names_become_slice_labels_and_come_back(paths):
         "ZCYX", (3, 2, 20, 30), np.dtype("uint16"), format="imagej",
         channel_names=("DAPI", "tubulin"),
     )  # fmt: skip
-    write_image(target, metadata, WHOLE[0].reshape(6, 20, 30, 1))
+    write_image(target, metadata, bands_as_blocks(WHOLE[0].reshape(6, 20, 30, 1), (20, 30)))
     with tifffile.TiffFile(target) as tif:
         assert tif.imagej_metadata["Labels"] == ["DAPI", "tubulin"] * 3
     with open_image(target) as reader:
@@ -167,8 +170,9 @@ def test_an_ome_tiff_keeps_sizes_names_and_wavelengths(paths, words):
     assert metadata.frame_interval_s == 0.5
     assert metadata.channel_names == ("DAPI & co", "Cy5")
     assert metadata.significant_bits == 12
+    same = replace(metadata, resolution=None, tiled=False)  # planes are not larger than a tile
     with open_image(target) as reader:
-        assert replace(reader.metadata, resolution=None) == replace(metadata, resolution=None)
+        assert replace(reader.metadata, resolution=None) == same
         assert reader.metadata.extras == metadata.extras
     with tifffile.TiffFile(target) as tif:
         assert tif.is_ome
@@ -247,7 +251,8 @@ def test_a_plain_stack_with_named_axes_keeps_them_with_spacing_and_text(paths):
         "TZYX", (2, 3, 20, 30), np.dtype("uint16"), pixel_size_um=(0.5, 0.5), z_spacing_um=2.0,
         frame_interval_s=60.0, description="from the left",
     )  # fmt: skip
-    write_image(target, metadata, WHOLE[:, :, 0].reshape(6, 20, 30, 1))
+    planes = WHOLE[:, :, 0].reshape(6, 20, 30, 1)
+    write_image(target, metadata, bands_as_blocks(planes, (20, 30)))
     with open_image(target) as reader:
         assert replace(reader.metadata, resolution=None) == metadata
     with tifffile.TiffFile(target) as tif:

@@ -61,13 +61,87 @@ def test_a_row_of_tiles_decodes_each_strip_once(path):
         np.testing.assert_array_equal(whole_plane(reader), whole)
 
 
-def test_the_cache_is_bounded_but_holds_a_row_of_segments(path):
+def read_in_tiles(reader, core, halo):
+    """Read the windows of tiles as the engine does: row by row, each with its halo."""
+    height, width = reader.metadata.shape_yx
+    for top in range(0, height, core):
+        rows = slice(max(top - halo, 0), min(top + core + halo, height))
+        for left in range(0, width, core):
+            yield reader.read_window(
+                0, rows, slice(max(left - halo, 0), min(left + core + halo, width))
+            )
+
+
+@pytest.mark.parametrize("width", [512, 4096])
+def test_the_tiles_of_one_window_are_kept(path, monkeypatch, width):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    write(path, np.zeros((512, width), "uint8"), tile=(32, 32), compression="deflate")
+    with TiffReader(path) as reader:
+        held = [len(reader.store.decoded) for _ in read_in_tiles(reader, core=64, halo=16)]
+        assert max(held) == 16
+        n_rows = 3 + 6 * 4 + 3  # those that hold a halo are decoded for two rows of windows
+        assert reader.store.n_decoded == n_rows * width // 32
+
+
+def test_the_tiles_of_several_megabytes_are_kept_anyway(path):
+    write(path, np.zeros((256, 320), "uint8"), tile=(32, 32), compression="deflate")
+    with TiffReader(path) as reader:
+        for _ in read_in_tiles(reader, core=64, halo=16):
+            pass
+        assert reader.store.n_decoded == len(reader.store.decoded) == 80
+
+
+def test_full_rows_of_tiles_are_kept_until_they_are_read(path):
     write(path, np.zeros((256, 320), "uint8"), tile=(32, 32), compression="deflate")
     with TiffReader(path, cache_bytes=1) as reader:
-        whole_plane(reader)
-        assert len(reader.store._cache) == 10
-        reader.read_window(0, slice(224, 256), slice(0, 320))
+        for top in range(0, 256, 8):
+            reader.read_window(0, slice(top, top + 8), slice(0, 320))
         assert reader.store.n_decoded == 80
+        whole_plane(reader)
+        assert len(reader.store.decoded) == 10
+
+
+@pytest.mark.parametrize("cache_bytes", [1, 2**28])
+@pytest.mark.parametrize("rows_per_strip", [1, 7, 64, 300])
+def test_strips_are_decoded_once_by_windows_row_by_row(
+    path, monkeypatch, rows_per_strip, cache_bytes
+):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    whole = np.random.default_rng(0).integers(0, 9, (300, 400)).astype("uint8")
+    write(path, whole, compression="deflate", rowsperstrip=rows_per_strip)
+    with TiffReader(path, cache_bytes=cache_bytes) as reader:
+        assert reader.chunk_yx == (rows_per_strip, 400)
+        for _ in read_in_tiles(reader, core=64, halo=16):
+            assert len(reader.store.decoded) <= -(-96 // rows_per_strip) + 1
+        assert reader.store.n_decoded == -(-300 // rows_per_strip)
+
+
+def test_a_plane_that_is_read_whole_is_not_kept_beside(path, monkeypatch):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    write(path, np.zeros((300, 400), "uint8"), compression="deflate", rowsperstrip=10)
+    with TiffReader(path, cache_bytes=50_000) as reader:
+        whole_plane(reader)
+        assert len(reader.store.decoded) == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"tile": (32, 48)}, (32, 48)),
+        ({"compression": "lzw", "rowsperstrip": 8}, (8, 300)),
+        ({"compression": "lzw", "rowsperstrip": 256}, (256, 300)),
+        ({"tile": (512, 512), "compression": "lzw"}, (256, 300)),
+        ({}, (256, 300)),
+    ],
+)
+def test_what_is_decoded_at_once_is_told(path, monkeypatch, words, expected):
+    write(path, np.zeros((256, 300), "uint16"), **words)
+    with TiffReader(path) as reader:
+        assert reader.chunk_yx == expected
+    monkeypatch.setattr("focusfix.io.tiff_reader._RUN_BYTES", 6000)
+    if not words:
+        with TiffReader(path) as reader:
+            assert reader.chunk_yx == (10, 300)
 
 
 def test_a_single_strip_is_decoded_once_per_plane_and_that_is_said(path):

@@ -1,15 +1,17 @@
-"""Files written from bands: whole or not at all, in a form that ImageJ opens, with flat memory."""
+"""Files written from blocks: whole or not at all, in a form that ImageJ opens, with flat memory."""
 
 import struct
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+from focusfix.blocks import Block, bands_as_blocks
 from focusfix.errors import OutputError
 from focusfix.io.image import ImageMetadata, open_image, write_image
 from focusfix.io.tiff_plan import plan_tiff
@@ -19,9 +21,9 @@ STACK = ImageMetadata("ZYX", (3, 40, 50), np.dtype("uint16"), format="imagej")
 
 
 def bands(whole, height=16):
-    for plane in whole:
-        for top in range(0, plane.shape[0], height):
-            yield plane[top : top + height, :, None]
+    """Cut planes into blocks of the full width."""
+    cut = (plane[top : top + height, :, None] for plane in whole for top in range(0, 40, height))
+    return bands_as_blocks(cut, whole.shape[1:])
 
 
 def breaking(error, after=4):
@@ -67,6 +69,7 @@ def test_nothing_has_the_final_name_before_the_end(tmp_path):
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
+from focusfix.blocks import bands_as_blocks
 from focusfix.errors import OutputError
 from focusfix.io.image import ImageMetadata, write_image
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -74,7 +77,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 metadata = ImageMetadata("ZYX", (8, 256, 256), np.dtype("uint16"), format=sys.argv[2])
 rows = (np.random.default_rng(at).integers(0, 60000, (64, 256, 1), "uint16") for at in range(32))
 try:
-    write_image(sys.argv[1], metadata, rows, compression=sys.argv[3])
+    blocks = bands_as_blocks(rows, (256, 256))
+    write_image(sys.argv[1], metadata, blocks, compression=sys.argv[3])
 except OutputError as error:
     print(error)
 """
@@ -118,22 +122,52 @@ def test_a_folder_that_vanishes(tmp_path):
         write_image(folder / "a.tif", STACK, vanishing())
 
 
+def block(rows, columns, plane=0):
+    return Block(plane, slice(*rows), slice(*columns)), WHOLE[
+        plane, slice(*rows), slice(*columns), None
+    ]
+
+
+PLANE = (0, 40), (0, 50)
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (lambda: list(bands(WHOLE))[:-1], "end in plane 2 at row 32"),
-        (list, "end in plane 0 at row 0"),
-        (lambda: [*bands(WHOLE), WHOLE[0, :1, :, None]], "more bands"),
-        (lambda: [WHOLE[0, :39, :, None], WHOLE[0, :2, :, None]], "beyond the last row"),
-        (lambda: [WHOLE[0, :, :49, None]], "does not fit"),
-        (lambda: [WHOLE[0, :, :, None].astype("uint8")], "does not fit"),
-        (lambda: [WHOLE[0]], "does not fit"),
+        (lambda: list(bands(WHOLE))[:-1], "end while 400 pixels of plane 2 are missing"),
+        (list, "2000 pixels of plane 0"),
+        (lambda: [*bands(WHOLE), block((0, 1), (0, 50))], "more blocks than the 3 planes"),
+        (lambda: [block(*PLANE)], "the blocks end before plane 1"),
+        (lambda: [block(*PLANE), block(*PLANE)], "plane 0 comes while 2000 pixels of plane 1"),
+        (
+            lambda: [block((0, 9), (0, 50)), block(*PLANE, plane=1)],
+            "plane 1 comes while 1550 pixels of plane 0",
+        ),
+        (lambda: [block((0, 30), (0, 50)), block((29, 40), (0, 50))], "overlap"),
+        (lambda: [block((0, 40), (0, 30)), block((0, 40), (29, 50))], "overlap"),
+        (
+            lambda: [block((0, 9), (0, 9)), block((9, 18), (0, 9)), block((3, 12), (8, 20))],
+            "overlap",
+        ),
+        (lambda: [block((3, 9), (7, 9)), block(*PLANE)], "overlap"),
+        (lambda: [block((0, 40), (0, 49)), block((30, 31), (20, 21))], "overlap"),
+        (lambda: [(Block(0, slice(0, 41), slice(0, 50)), WHOLE[0, :, :, None])], "no part of"),
+        (lambda: [(Block(0, slice(0, 40), slice(-1, 49)), WHOLE[0, :, :, None])], "no part of"),
+        (lambda: [(Block(0, slice(5, 5), slice(0, 50)), WHOLE[0, :0, :, None])], "no part of"),
+        (lambda: [(block(*PLANE)[0], WHOLE[0, :, :49, None])], "do not fit"),
+        (lambda: [(block(*PLANE)[0], WHOLE[0, :, :, None].astype("uint8"))], "do not fit"),
+        (lambda: [(block(*PLANE)[0], WHOLE[0])], "do not fit"),
     ],
 )
 @pytest.mark.parametrize("compression", ["none", "deflate"])
-def test_bands_that_are_not_the_image_are_refused(tmp_path, made, words, compression):
+@pytest.mark.parametrize("tiled", [False, True])
+def test_blocks_that_are_not_the_image_are_refused(
+    tmp_path, monkeypatch, made, words, compression, tiled
+):
+    monkeypatch.setattr("focusfix.io.tiff_plan._TILE_PX", 16)
+    metadata = replace(STACK, tiled=tiled, format="ome")
     with pytest.raises(ValueError, match=words):
-        write_image(tmp_path / "a.tif", STACK, made(), compression=compression)
+        write_image(tmp_path / "a.tif", metadata, made(), compression=compression)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -285,9 +319,10 @@ def test_memory_does_not_grow_with_the_image(tmp_path, compression, kind):
     def peak(height):
         metadata = ImageMetadata("YX", (height, 2000), np.dtype("uint16"), format=kind)
         rows = (np.full((64, 2000, 1), at, "uint16") for at in range(height // 64))
+        blocks = bands_as_blocks(rows, metadata.shape_yx)
         tracemalloc.start()
         try:
-            write_image(tmp_path / f"{height}.tif", metadata, rows, compression=compression)
+            write_image(tmp_path / f"{height}.tif", metadata, blocks, compression=compression)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -9,7 +9,7 @@ import pytest
 from focusfix.errors import ModelError
 from focusfix.io import weights
 from focusfix.io.checksums import check_checksum, read_checksums, write_checksums
-from focusfix.io.weights import find_weights, list_weights, read_card, verify_weights
+from focusfix.io.weights import are_installed, find_weights, list_weights, read_card, verify_weights
 
 
 @pytest.fixture
@@ -47,6 +47,15 @@ def test_lists_all_folders_and_the_first_of_a_name_counts(folders: dict[str, Pat
     ]
     assert find_weights("a") == mine
     assert find_weights("z") == shipped
+
+
+def test_installed_is_what_is_listed(folders: dict[str, Path]) -> None:
+    names = {"shipped": "a", "second": "b", "cache": "c"}
+    for place in names.keys() & folders.keys():
+        put(folders[place], names[place])
+    assert list_weights()
+    assert all(are_installed(file.name) for file in list_weights())
+    assert not are_installed("unheard-of")
 
 
 def test_a_path_is_taken_as_it_is(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""OME-Zarr written from bands or blocks: whole or not at all, valid, and read by zarr itself."""
+"""OME-Zarr written from blocks: whole or not at all, valid, and read by zarr itself."""
 
 import json
 import multiprocessing
@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from focusfix.blocks import Block, bands_as_blocks
 from focusfix.errors import OutputError
 from focusfix.io.image import PIXEL_TYPES, ImageMetadata, check_target, open_image, write_image
-from focusfix.io.zarr_writer import Block, ZarrOutput, shrink
+from focusfix.io.zarr_writer import ZarrOutput, shrink
 
 zarr = pytest.importorskip("zarr")
 yaozarrs = pytest.importorskip("yaozarrs")
@@ -39,14 +40,20 @@ def describe(whole, axes, **words):
 
 
 def bands(whole, metadata, heights=(7, 1, 13, 30)):
-    turn = 0
-    for plane in whole.reshape(metadata.n_planes, *metadata.shape_yx, metadata.samples):
-        row = 0
-        while row < len(plane):
-            height = heights[turn % len(heights)]
-            turn += 1
-            yield plane[row : row + height]
-            row += height
+    """Cut an image into blocks of the full width."""
+    planes = whole.reshape(metadata.n_planes, *metadata.shape_yx, metadata.samples)
+
+    def cut():
+        turn = 0
+        for plane in planes:
+            row = 0
+            while row < len(plane):
+                height = heights[turn % len(heights)]
+                turn += 1
+                yield plane[row : row + height]
+                row += height
+
+    return bands_as_blocks(cut(), metadata.shape_yx)
 
 
 def save(path, whole, axes, **words):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.io.image import ImageMetadata, open_image, write_image
 from focusfix.operations.images import ReaderSource, choose_batch_size
 from focusfix.runtime.device import Device, select_device
@@ -19,7 +20,8 @@ def test_batches_pay_on_graphics_cards_only() -> None:
 def write_stack(path: Path) -> np.ndarray:
     pixels = np.random.default_rng(0).integers(0, 9, (2, 3, 8, 9, 1), dtype=np.uint16)
     metadata = ImageMetadata("ZCYX", (2, 3, 8, 9), pixels.dtype, format="imagej")
-    write_image(path, metadata, pixels.reshape(6, 8, 9, 1))
+    blocks = bands_as_blocks(pixels.reshape(6, 8, 9, 1), metadata.shape_yx)
+    write_image(path, metadata, blocks)
     return pixels
 
 
