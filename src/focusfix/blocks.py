@@ -58,3 +58,38 @@ def bands_as_blocks(
         row += len(band)
         if row >= height:
             plane, row = plane + 1, 0
+
+
+def assemble_blocks(blocks: "Iterable[PaintedBlock]", shape_yx: tuple[int, int]) -> "NDArray[Any]":
+    """Put an image together in memory.
+
+    Parameters
+    ----------
+    blocks : iterable of (Block, ndarray of shape (rows, columns, samples))
+        Together they hold every pixel of each plane once, plane after plane.
+    shape_yx : tuple of int
+        Height and width of a plane; pixels.
+
+    Returns
+    -------
+    ndarray, shape (planes, Y, X, samples)
+        Planes in the order in which they came.
+
+    Raises
+    ------
+    ValueError
+        If there is no block, or pixels are missing.
+    """
+    import numpy as np
+
+    planes: list[NDArray[Any]] = []
+    n_missing = 0
+    for block, pixels in blocks:
+        if not n_missing:
+            planes.append(np.empty((*shape_yx, pixels.shape[2]), pixels.dtype))
+            n_missing = shape_yx[0] * shape_yx[1]
+        planes[-1][block.rows, block.columns] = pixels
+        n_missing -= pixels.shape[0] * pixels.shape[1]
+    if n_missing or not planes:
+        raise ValueError(f"{n_missing} pixels of plane {len(planes)} are missing")
+    return np.stack(planes)

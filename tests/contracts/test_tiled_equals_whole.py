@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import RestoreStats, restore
@@ -43,7 +44,7 @@ def image_for(plan_halo: int) -> np.ndarray:
 
 
 def run(function: NetworkFunction, pixels: np.ndarray, plan: TilePlan) -> np.ndarray:
-    return np.concatenate(list(restore(ArraySource(pixels), function, plan, [UNIT])))
+    return assemble_blocks(restore(ArraySource(pixels), function, plan, [UNIT]), plan.shape_yx)
 
 
 def test_tiled_equals_whole(entry: ModelEntry) -> None:
@@ -78,6 +79,8 @@ def test_memory_back_off_changes_nothing(entry: ModelEntry) -> None:
         return function(tiles)
 
     stats = RestoreStats()
-    bands = restore(ArraySource(pixels), limited, plan, [UNIT], stats=stats)
-    np.testing.assert_allclose(np.concatenate(list(bands)), run(function, pixels, plan), atol=1e-5)
+    blocks = restore(ArraySource(pixels), limited, plan, [UNIT], stats=stats)
+    np.testing.assert_allclose(
+        assemble_blocks(blocks, plan.shape_yx), run(function, pixels, plan), atol=1e-5
+    )
     assert stats.backed_off

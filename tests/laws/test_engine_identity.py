@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import fit_intensity_scale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import RestoreStats, restore
@@ -48,8 +49,8 @@ def test_identity_is_bit_exact(dtype: str, data: st.DataObject) -> None:
     scales = survey_source(source, channels).scales
     stats = RestoreStats()
     batch = data.draw(st.integers(1, 3))
-    bands = list(restore(source, _same, plan, scales, batch_size=batch, stats=stats))
-    result = np.concatenate(bands).reshape(planes.shape)
+    blocks = restore(source, _same, plan, scales, batch_size=batch, stats=stats)
+    result = assemble_blocks(blocks, source.shape_yx)
     assert result.dtype == planes.dtype
     assert result.tobytes() == planes.tobytes()
     assert stats.n_clipped == 0
@@ -65,8 +66,8 @@ def test_identity_beside_a_companion_is_bit_exact(dtype: str, data: st.DataObjec
     footprint = Footprint(data.draw(st.integers(0, 9)), 4, data.draw(st.booleans()))
     plan = plan_tiles(source.shape_yx, footprint, tile_px=data.draw(st.integers(64, 99)))
     scales = survey_source(source, [0] * source.n_planes, companions=[other]).scales
-    bands = restore(source, _first, plan, scales, companions=[other])
-    assert np.concatenate(list(bands)).tobytes() == planes.tobytes()
+    blocks = restore(source, _first, plan, scales, companions=[other])
+    assert assemble_blocks(blocks, source.shape_yx).tobytes() == planes.tobytes()
 
 
 @pytest.mark.parametrize("dtype", NARROW)
@@ -77,8 +78,8 @@ def test_the_companion_itself_comes_back_exactly(dtype: str, data: st.DataObject
     source, other = ArraySource(planes), ArraySource(planes[:, ::-1, ::-1])
     plan = plan_tiles(source.shape_yx, Footprint(3, 4), tile_px=data.draw(st.integers(48, 99)))
     scales = survey_source(source, [0] * source.n_planes, companions=[other]).scales
-    bands = restore(source, _second, plan, scales, companions=[other])
-    result = np.concatenate(list(bands)).reshape(planes.shape)
+    blocks = restore(source, _second, plan, scales, companions=[other])
+    result = assemble_blocks(blocks, source.shape_yx)
     np.testing.assert_array_equal(result, planes[:, ::-1, ::-1])
 
 
@@ -106,7 +107,7 @@ def test_axes_of_any_order_are_only_views(start: np.ndarray, order: list[int]) -
     source = ArraySource(planes)
     plan = plan_tiles(source.shape_yx, Footprint(2, 2), tile_px=24)
     scales = survey_source(source, [0] * source.n_planes).scales
-    result = np.concatenate(list(restore(source, _same, plan, scales))).reshape(planes.shape)
+    result = assemble_blocks(restore(source, _same, plan, scales), source.shape_yx)
     np.testing.assert_array_equal(result, planes)
 
 

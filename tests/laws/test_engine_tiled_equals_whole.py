@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import restore
@@ -51,10 +52,10 @@ def run(
             return np.asarray(network(torch.from_numpy(tiles)))
 
     others = [ArraySource(companion) for companion in companions]
-    bands = restore(
+    blocks = restore(
         ArraySource(planes), function, plan, [UNIT], companions=others, batch_size=batch_size
     )
-    return np.concatenate(list(bands))
+    return assemble_blocks(blocks, plan.shape_yx)
 
 
 @pytest.mark.parametrize("stride", [4, 16])

@@ -20,6 +20,7 @@ from focusfix.cli.restoration import Part, add_stats, tell_stats
 if TYPE_CHECKING:
     from focusfix.engine.stream import RestoreStats
     from focusfix.engine.survey import Survey
+    from focusfix.io.image import ImageMetadata
     from focusfix.io.zarr_writer import ZarrOutput
 
 _ROWS_OF_TILES = 4

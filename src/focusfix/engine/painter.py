@@ -148,23 +148,15 @@ class TilePainter:
         whole = []
         for tile, spans in zip(tiles, parts_of, strict=True):
             placed = [(row, column, next(changes)) for row, column in spans]
-            if len(placed) == 1:
-                whole.append(placed[0][2])
-            else:
-                whole.append(blend_parts(tile.support_shape, placed))
+            one = len(placed) == 1
+            whole.append(placed[0][2] if one else blend_parts(tile.support_shape, placed))
         return whole
 
     def _parts_of(self, tile: Tile) -> list[tuple[Span, Span]]:
         """Cut a tile as far as memory asks for."""
-        rows, columns = (
-            split_span(span, core) if core < planned else (span,)
-            for span, core, planned in zip(
-                (tile.row, tile.column),
-                (self._core_y, self._core_x),
-                self._plan.core_yx,
-                strict=True,
-            )
-        )
+        if (self._core_y, self._core_x) == self._plan.core_yx:
+            return [(tile.row, tile.column)]
+        rows, columns = split_span(tile.row, self._core_y), split_span(tile.column, self._core_x)
         return list(product(rows, columns))
 
     def _part_changes(

@@ -165,10 +165,11 @@ def split_span(span: Span, part: int) -> tuple[Span, ...]:
     spans = []
     for start in range(span.start, span.stop, part):
         stop = min(start + part, span.stop)
-        rise, fall = (ramp if start > span.start else 0), (ramp if stop < span.stop else 0)
+        is_first, is_last = start == span.start, stop == span.stop
+        rise, fall = (0 if is_first else ramp), (0 if is_last else ramp)
         support = (
-            start - rise if rise else span.support_start,
-            min(stop + fall, span.support_stop) if fall else span.support_stop,
+            span.support_start if is_first else start - rise,
+            span.support_stop if is_last else min(stop + fall, span.support_stop),
         )
         first = min(start, span.start + core - part)
         window = first - _margin(span), first + part + _margin(span)

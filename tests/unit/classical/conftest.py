@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import restore
@@ -39,8 +40,8 @@ def through_engine() -> Callable[..., tuple[np.ndarray, int]]:
     ) -> tuple[np.ndarray, int]:
         source = ArraySource(np.rint(image).astype(np.uint16)[None, ..., None])
         plan = plan_tiles(image.shape, footprint, tile_px=tile_px)
-        bands = list(restore(source, function, plan, [SCALE]))
-        assert {band.dtype for band in bands} == {np.dtype(np.uint16)}
-        return np.concatenate(bands)[..., 0].astype(np.float64), plan.n_tiles
+        result = assemble_blocks(restore(source, function, plan, [SCALE]), source.shape_yx)
+        assert result.dtype == np.uint16
+        return result[0, ..., 0].astype(np.float64), plan.n_tiles
 
     return run

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from focusfix.blocks import assemble_blocks
 from focusfix.classical.depth_of_field import DepthFusion
 from focusfix.data.screening import SCREENING_CAMERA, SCREENING_OPTICS
 from focusfix.engine.normalize import IntensityScale
@@ -82,8 +83,8 @@ def test_tiles_equal_the_whole(terraces: tuple[np.ndarray, np.ndarray]) -> None:
     results = []
     for tile_px in (1024, 200):
         plan = plan_tiles(planes.shape[1:3], DepthFusion().footprint, tile_px=tile_px)
-        bands = restore(first, DepthFusion(), plan, [scale], companions=others)
-        results.append(np.concatenate(list(bands)).astype(int))
+        blocks = restore(first, DepthFusion(), plan, [scale], companions=others)
+        results.append(assemble_blocks(blocks, first.shape_yx).astype(int))
     assert np.abs(results[0] - results[1]).max() <= 1
     assert np.mean(results[0] != results[1]) < 1e-3
 

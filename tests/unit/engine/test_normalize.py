@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import ChangeScale, IntensityScale, fit_intensity_scale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import restore
@@ -114,7 +115,7 @@ def test_a_change_alone_goes_through_the_engine() -> None:
     unit = fit_intensity_scale([pixels])
     scales = [ChangeScale.of(unit), ChangeScale.of(replace(unit, constant=True))]
     plan = plan_tiles((20, 30), Footprint(0, 1))
-    bands = restore(ArraySource(pixels), lambda t: t + 0.25, plan, scales, dtype=np.float32)
-    first, second = np.concatenate(list(bands)).reshape(2, 20, 30)
+    blocks = restore(ArraySource(pixels), lambda t: t + 0.25, plan, scales, dtype=np.float32)
+    first, second = assemble_blocks(blocks, (20, 30))[..., 0]
     np.testing.assert_allclose(first, 0.25 / unit.gain, rtol=1e-5)
     assert not second.any()

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
-from focusfix.engine.source import ArraySource
+from focusfix.engine.source import READ_BYTES, ArraySource, read_pieces
 from focusfix.engine.stream import RestoreStats, restore
 from focusfix.engine.tiles import plan_tiles
 from focusfix.errors import InputError, ModelError, OutOfMemoryError
@@ -37,8 +38,8 @@ def run(stack: np.ndarray, function: Callable[..., Any], footprint: Footprint, *
     return restore(source, function, plan, scales, **words)
 
 
-def joined(bands: Any, shape: tuple[int, ...]) -> np.ndarray:
-    return np.concatenate(list(bands)).reshape(shape)
+def joined(blocks: Any, shape: tuple[int, ...]) -> np.ndarray:
+    return assemble_blocks(blocks, shape[1:3]).reshape(shape)
 
 
 @pytest.mark.parametrize("footprint", [EXACT, INEXACT])
@@ -83,8 +84,8 @@ def test_constant_planes_never_see_the_network() -> None:
     planes = np.full((1, 50, 50, 1), 9, np.uint8)
     scales = [IntensityScale(9.0, 1.0, constant=True)]
     shares: list[float] = []
-    bands = run(planes, refuse, EXACT, scales=scales, on_progress=shares.append)
-    np.testing.assert_array_equal(joined(bands, planes.shape), planes)
+    blocks = run(planes, refuse, EXACT, scales=scales, on_progress=shares.append)
+    np.testing.assert_array_equal(joined(blocks, planes.shape), planes)
     assert shares[-1] == 1.0
 
 
@@ -117,8 +118,8 @@ def test_back_off_gives_the_same_pixels(batch_size: int) -> None:
     expected = joined(run(planes, smooth, EXACT, **words), planes.shape)
     stats, calls = RestoreStats(), []
     limited = _limited(64 * 64, calls)
-    bands = run(planes, limited, EXACT, stats=stats, batch_size=batch_size, **words)
-    np.testing.assert_allclose(joined(bands, planes.shape), expected, rtol=1e-5)
+    blocks = run(planes, limited, EXACT, stats=stats, batch_size=batch_size, **words)
+    np.testing.assert_allclose(joined(blocks, planes.shape), expected, rtol=1e-5)
     assert stats.backed_off
     assert stats.tile_shape[0] * stats.tile_shape[1] <= 64 * 64
     too_big = [shape for shape in calls if np.prod(shape) > 64 * 64]
@@ -130,8 +131,8 @@ def test_back_off_of_blended_tiles_leaves_no_seam() -> None:
     stats: RestoreStats = RestoreStats()
     words = {"tile_px": 208, "dtype": np.float32}
     expected = joined(run(planes, smooth, EXACT, **words), planes.shape)
-    bands = run(planes, _limited(208 * 140, []), INEXACT, stats=stats, **words)
-    np.testing.assert_allclose(joined(bands, planes.shape), expected, rtol=1e-4, atol=1e-2)
+    blocks = run(planes, _limited(208 * 140, []), INEXACT, stats=stats, **words)
+    np.testing.assert_allclose(joined(blocks, planes.shape), expected, rtol=1e-4, atol=1e-2)
     assert stats.backed_off
 
 
@@ -213,10 +214,10 @@ def test_errors_of_the_reader_arrive_with_their_type() -> None:
 
 
 def test_stopping_early_leaves_no_thread() -> None:
-    bands = run(image(5, 300, 300, 1), smooth, EXACT)
-    next(bands)
+    blocks = run(image(5, 300, 300, 1), smooth, EXACT)
+    next(blocks)
     assert _worker_threads() != []
-    bands.close()
+    blocks.close()
     assert _worker_threads() == []
 
 
@@ -225,16 +226,54 @@ def test_a_generator_that_was_never_started_has_no_thread() -> None:
     assert _worker_threads() == []
 
 
-def test_each_row_is_read_once() -> None:
-    class Counting(ArraySource):
-        rows_read = 0
+class Counting(ArraySource):
+    """Counts how often each pixel is read, and how many windows."""
 
-        def read_window(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
-            self.rows_read += rows.stop - rows.start
-            return super().read_window(plane, rows, columns)
+    def __init__(self, planes: np.ndarray, chunk_yx: tuple[int, int] | None = None) -> None:
+        super().__init__(planes)
+        self.chunk_yx = chunk_yx or self.chunk_yx
+        self.times_read = np.zeros(planes.shape[:3], int)
+        self.windows: list[tuple[int, int]] = []
 
-    source = Counting(image(2, 500, 30, 1))
-    plan = plan_tiles((500, 30), EXACT, tile_px=40)
-    list(restore(source, smooth, plan, [UNIT] * 2))
-    assert len(plan.rows) > 10
-    assert source.rows_read == 1000
+    def read_window(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
+        self.times_read[plane, rows, columns] += 1
+        self.windows.append((rows.stop - rows.start, columns.stop - columns.start))
+        return super().read_window(plane, rows, columns)
+
+
+@pytest.mark.parametrize("chunk_yx", [(1, 3000), (7, 3000), (2000, 3000), (512, 512), (600, 2900)])
+def test_pieces_hold_every_pixel_once_and_whole_chunks(chunk_yx: tuple[int, int]) -> None:
+    planes = image(2, 2000, 3000, 1)
+    source = Counting(planes, chunk_yx)
+
+    np.testing.assert_array_equal(
+        assemble_blocks(read_pieces(source, [0, 1]), (2000, 3000)), planes
+    )
+
+    assert (source.times_read == 1).all()
+    assert max(2 * height * width for height, width in source.windows) <= READ_BYTES
+    tall, wide = chunk_yx
+    for block, _ in read_pieces(source, [0]):
+        assert block.columns.start % wide == 0
+        assert block.rows.start // tall == (block.rows.stop - 1) // tall or wide == 3000
+
+
+def test_few_tiles_are_read_ahead_whatever_the_size_of_the_image() -> None:
+    source = Counting(image(1, 400, 3000, 1))
+    plan = plan_tiles(source.shape_yx, EXACT, tile_px=40)
+    blocks = restore(source, smooth, plan, [UNIT], batch_size=2)
+
+    next(blocks)
+
+    assert plan.n_tiles > 900
+    assert len(source.windows) < 20
+    assert max(max(shape) for shape in source.windows) <= 40
+    blocks.close()
+
+
+def test_blocks_come_row_by_row_of_tiles() -> None:
+    planes = image(2, 100, 130, 1)
+    blocks = [block for block, _ in run(planes, smooth, INEXACT)]
+    starts = [(block.plane, block.rows.start, block.columns.start) for block in blocks]
+    assert starts == sorted(starts)
+    assert len(set(starts)) == len(starts) > 20

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import ChangeScale, IntensityScale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import restore
@@ -104,7 +105,7 @@ def test_tiles_through_the_engine_give_the_whole_map(network, weights) -> None:
     scales = [ChangeScale.of(IntensityScale(offset=0.0, gain=0.5))]
 
     def run(plan: TilePlan) -> np.ndarray:
-        return np.concatenate(list(restore(ArraySource(pixels), function, plan, scales)))
+        return assemble_blocks(restore(ArraySource(pixels), function, plan, scales), plan.shape_yx)
 
     whole = run(plan_tiles((151, 133), footprint, tile_px=4096))
     tiled_plan = plan_tiles((151, 133), footprint, tile_px=2 * footprint.halo_px + 84)

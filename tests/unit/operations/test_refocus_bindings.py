@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import restore
@@ -66,17 +67,9 @@ def test_tiles_of_a_tilted_surface_equal_the_whole(network):
     function = build_function(binding, Execution(CPU, "fp32", "torch"), images=2)
     plan = plan_tiles((48, 60), binding.footprint, tile_px=36)
     assert plan.n_tiles > 6
-    found = np.concatenate(
-        list(
-            restore(
-                source,
-                function,
-                plan,
-                scales,
-                companions=(SurfaceSource(surface, source, scales, network.range_um),),
-            )
-        )
-    ).reshape(stored.shape)
+    distances = SurfaceSource(surface, source, scales, network.range_um)
+    blocks = restore(source, function, plan, scales, companions=(distances,))
+    found = assemble_blocks(blocks, plan.shape_yx)
     scaled = scales[1].apply(stored[1, :, :, 1])
     whole = run_whole(binding, np.stack([scaled, (tilt / 8).astype(np.float32)]), CPU)
     expected = whole / scales[1].gain + 100
