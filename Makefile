@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-# Of `make bench`: megapixels of the largest image, and the Python of the peers, where there is one.
+# Of `make bench`: megapixels of the largest image, and the Python of the peers, who may be missing.
 LARGEST ?= 64
-PEER = $(wildcard peers/bin/python)
+PEER ?= peers/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs weights bench bench-quality bench-models clean
@@ -57,12 +57,11 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 	done
 
 bench: RESULTS := --results benchmarks/RESULTS.md
-bench: PEERS := $(if $(PEER),--peer-python $(PEER))
 bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=megapixels
 	$(BIN)/python benchmarks/bench_startup.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
-	$(BIN)/python benchmarks/bench_network.py --model fluorescence $(PEERS) $(RESULTS)
-	$(BIN)/python benchmarks/bench_network.py --model u-net $(PEERS) $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --model u-net --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_precision.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_growth.py --largest $(LARGEST) $(RESULTS)

@@ -164,5 +164,5 @@ def why_missing(label: str, python: Path | None) -> str | None:
     try:
         done = subprocess.run([python, "-c", asking], check=False, capture_output=True)
     except OSError as error:
-        return f"its Python does not start ({error.strerror})"
+        return f"{python.name} of its environment does not start ({error.strerror})"
     return f"its environment has no {package}" if done.returncode else None
