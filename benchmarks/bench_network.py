@@ -24,6 +24,7 @@ from timing import Timing, compare, time_once
 from torch.utils.flop_counter import FlopCounterMode
 
 import focusfix
+from focusfix.blocks import bands_as_blocks
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
@@ -131,7 +132,8 @@ def compare_ways(reader: ImageReader, folder: Path, options: argparse.Namespace)
     def run_whole() -> None:
         survey = survey_source(source, source.channel_of_plane)
         bands = restore(source, function, plan, survey.scales, batch_size=batch)
-        write_image(folder / "out.tif", reader.metadata, bands, overwrite=True)
+        blocks = bands_as_blocks(bands, source.shape_yx)
+        write_image(folder / "out.tif", reader.metadata, blocks, overwrite=True)
 
     ways = {BARE: lambda: time_once(run_bare), WHOLE: lambda: time_once(run_whole)}
     missing = why_missing(options.peer_python)
