@@ -17,6 +17,7 @@ from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns
 
+from focusfix.blocks import bands_as_blocks
 from focusfix.engine.painter import TileFunction
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
@@ -82,7 +83,8 @@ def copy(
     source = ReaderSource(reader)
     scales = survey_source(source, source.channel_of_plane).scales
     bands = restore(source, function, plan, scales)
-    write_image(target, reader.metadata, bands, overwrite=True)
+    blocks = bands_as_blocks(bands, source.shape_yx)
+    write_image(target, reader.metadata, blocks, overwrite=True)
 
 
 def stored_bytes(path: Path) -> int:
