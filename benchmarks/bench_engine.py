@@ -17,7 +17,6 @@ from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns
 
-from focusfix.blocks import bands_as_blocks
 from focusfix.engine.painter import TileFunction
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
@@ -82,8 +81,7 @@ def copy(
     """Send an image through the engine; without a network it comes out as it went in."""
     source = ReaderSource(reader)
     scales = survey_source(source, source.channel_of_plane).scales
-    bands = restore(source, function, plan, scales)
-    blocks = bands_as_blocks(bands, source.shape_yx)
+    blocks = restore(source, function, plan, scales)
     write_image(target, reader.metadata, blocks, overwrite=True)
 
 

@@ -169,7 +169,6 @@ def restore_file(source: Path, target: Path) -> None:
     """Restore one file as ``focusfix deblur`` does, with a cheap network."""
     from probe_network import ProbeNetwork
 
-    from focusfix.blocks import bands_as_blocks
     from focusfix.engine.stream import restore
     from focusfix.engine.survey import survey_source
     from focusfix.engine.tiles import plan_tiles
@@ -184,7 +183,7 @@ def restore_file(source: Path, target: Path) -> None:
         pixels = ReaderSource(reader)
         scales = survey_source(pixels, pixels.channel_of_plane).scales
         plan = plan_tiles(pixels.shape_yx, network.footprint)
-        restored = bands_as_blocks(restore(pixels, function, plan, scales), pixels.shape_yx)
+        restored = restore(pixels, function, plan, scales)
         write_image(target, reader.metadata, restored, overwrite=True)
 
 
