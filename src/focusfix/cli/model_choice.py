@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from focusfix.cli.choices import Precision
 from focusfix.cli.console import Console
 from focusfix.cli.options import ComputeOptions
+from focusfix.cli.starting import uncollected
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ class ModelShelf:
             If the weights are damaged or not those of the list of checksums.
         """
         if choice.path not in self._loaded:
-            self._loaded[choice.path] = self._load(choice)
+            with uncollected():
+                self._loaded[choice.path] = self._load(choice)
         return self._loaded[choice.path]
 
     def execution(self, choice: Choice) -> "Execution":
