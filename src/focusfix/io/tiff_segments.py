@@ -42,7 +42,8 @@ class SegmentStore:
         counts = (depth, length, width)
         self._grid = tuple(-(-n // s) for n, s in zip(counts, self._segment, strict=True))
         self._separate = separate
-        self.decoded = DecodedParts[tuple[int, int], np.ndarray | None](
+        self.decoded = DecodedParts[np.ndarray | None](
+            self._segment[1],
             prod(self._segment) * samples * stored.dtype.itemsize,
             are_wide=self._grid[2] == 1,
             most_bytes=cache_bytes,
@@ -127,16 +128,15 @@ class SegmentStore:
     ) -> None:
         tall, wide = self._segment[1:]
         picked = slice(samples.start, samples.stop)
-        down = range(rows.start // tall, -(-rows.stop // tall))
         across = range(columns.start // wide, -(-columns.stop // wide))
         is_narrow = len(columns) < self.stored.page_shape[3]
-        self.decoded.fit(len(down), len(across) * self._separate, is_narrow=is_narrow)
-        layer = (separate * self._grid[0] + depth // self._segment[0]) * self._grid[1]
-        for i in down:
+        self.decoded.fit(rows, len(across) * self._separate, is_narrow=is_narrow)
+        layer = separate * self._grid[0] + depth // self._segment[0]
+        for i in range(rows.start // tall, -(-rows.stop // tall)):
             top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
             for j in across:
                 left, right = max(columns.start, j * wide), min(columns.stop, (j + 1) * wide)
-                segment = self._segment_at(page, (layer + i) * self._grid[2] + j)
+                segment = self._segment_at(page, layer, i, j)
                 target = block[
                     top - rows.start : bottom - rows.start,
                     left - columns.start : right - columns.start,
@@ -151,11 +151,12 @@ class SegmentStore:
                     picked,
                 ]
 
-    def _segment_at(self, page: int, index: int) -> np.ndarray | None:
+    def _segment_at(self, page: int, layer: int, i: int, j: int) -> np.ndarray | None:
         """Decode a strip or tile, or take it from the cache; None if the file leaves it out."""
-        key = (page, index)
+        key = (page, layer), i, j
         if key in self.decoded:
             return self.decoded.take(key)
+        index = (layer * self._grid[1] + i) * self._grid[2] + j
         entry = self.stored.pages[page]
         data = self._read(entry.offsets[index], entry.counts[index])
         self.decoded.make_room(1)
