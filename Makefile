@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
+# Of `make bench`: megapixels of the largest image, and the Python of the peers, who may be missing.
+LARGEST ?= 64
+PEER ?= peers/bin/python
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check docs weights bench bench-quality bench-models clean
@@ -53,16 +56,21 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 		$(BIN)/python benchmarks/fit_trust.py $$name --data $(DATA) || exit 1; \
 	done
 
-bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make bench PEER=peers/bin/python
-	for name in startup engine memory training growth distributed; do \
-		$(BIN)/python benchmarks/bench_$$name.py --results benchmarks/RESULTS.md || exit 1; \
-	done
-	$(BIN)/python benchmarks/bench_network.py --results benchmarks/RESULTS.md \
-		$(if $(PEER),--peer-python $(PEER))
-	$(BIN)/python benchmarks/simulate_cluster.py --results benchmarks/RESULTS.md --page
+bench: RESULTS := --results benchmarks/RESULTS.md
+bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=megapixels
+	$(BIN)/python benchmarks/bench_startup.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --model u-net --peer-python $(PEER) $(RESULTS)
+	$(BIN)/python benchmarks/bench_precision.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
+	$(BIN)/python benchmarks/bench_growth.py --largest $(LARGEST) $(RESULTS)
+	$(BIN)/python benchmarks/bench_training.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_distributed.py $(RESULTS)
+	$(BIN)/python benchmarks/simulate_cluster.py --page $(RESULTS)
 	$(BIN)/python benchmarks/estimate_campaign.py --page
 
-peers: benchmarks/peers.txt  ## Install what bench compares with, in an environment of its own
+peers: benchmarks/peers.txt  ## Install what bench compares with, in an environment of its own (5 GB)
 	$(PYTHON) -m venv peers
 	peers/bin/python -m pip install --quiet --requirement benchmarks/peers.txt
 

@@ -58,7 +58,7 @@ class Measured:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--largest", type=float, default=100, metavar="MPX", help="megapixels; 3600 for 60,000²"
+        "--largest", type=float, default=64, metavar="MPX", help="megapixels; 3600 for 60,000²"
     )
     parser.add_argument("--most-files", type=int, default=300, help=f"of {FILE_SIDE}² pixels")
     parser.add_argument("--folder", type=Path, help="where to write the images for a while")

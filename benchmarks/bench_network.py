@@ -1,153 +1,219 @@
-"""A shipped network: bare, through focusfix from file to file, and through MONAI if it is there.
+"""A network: bare in each runtime, through focusfix from file to file, and through its peers.
 
 focusfix decodes and encodes LZW-compressed TIFF on the way; MONAI's `sliding_window_inference`
-(overlap 0.25, Gaussian) has the whole image in memory and returns it there. All use the same
-weights, number format, threads and device. Without `--peer-python` MONAI is left out.
+(overlap 0.25, Gaussian) and CAREamics' tiled prediction (overlap 48 pixels, its default) have the
+whole image in memory and return it there, in windows of 512 pixels. All use the same weights,
+number format, threads and device. A runtime or a peer that is not there is left out.
+
+`--model u-net` is a U-Net of 1.9 million parameters with random weights (`multilevel-unet` with
+one level): a purely convolutional network, which OpenVINO can take.
 """
 
 import argparse
-import os
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from network_peers import Assignment, start_peers
 from noisy_images import write_noisy_image
 from probe_network import grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, time_once
 from torch.utils.flop_counter import FlopCounterMode
 
-import focusfix
 from focusfix.blocks import bands_as_blocks
+from focusfix.config import CheckpointHeader
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
-from focusfix.io.checkpoint import load_checkpoint
+from focusfix.errors import DeviceError
+from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
 from focusfix.io.image import ImageReader, open_image, write_image
 from focusfix.io.weights import find_weights
+from focusfix.models.registry import build_network
 from focusfix.operations.images import ReaderSource, choose_batch_size
-from focusfix.runtime.device import select_device
+from focusfix.runtime.device import Device, select_device
 from focusfix.runtime.executor import NetworkFunction, build_tile_function
 
-PEER = Path(__file__).with_name("peer_monai.py")
-PEER_WINDOW_PX = 512
-WANTED_OVER_BARE, WANTED_OVER_PEER = 0.9, 3.0
-BARE, WHOLE, OTHER = "bare network", "focusfix, LZW in and out", "MONAI, in memory"
+U_NET, U_NET_SETTINGS = "u-net", {"levels": 1}
+RUNTIMES = {"torch": "torch", "openvino": "OpenVINO"}
+WANTED_OVER_BARE, WANTED_OVER = 0.9, {"MONAI": 3.0, "CAREamics": 2.0}
+BARE, WHOLE = "bare network", "focusfix, LZW in and out"
+
+Run = Callable[[], tuple[float, float]]
+"""Does something once; returns seconds by the clock and of processor time."""
 
 
-class Peer:
-    """MONAI in its own process, which restores the image whenever it is asked.
+class Measured(NamedTuple):
+    """What was compared, and how long it took.
 
     Parameters
     ----------
-    python : Path
-        Of an environment with MONAI.
-    weights, image : Path
-        What it runs on what.
-    function : NetworkFunction
-        Tells number format and device.
+    timed : dict of str to Timing
+        By way.
+    best : NetworkFunction
+        What ``--runtime auto`` takes.
+    plan : TilePlan
+        Tiles.
+    notes : list of str
+        On what is missing, and versions of peers.
+    work : float
+        10^9 operations per 10^6 pixels, halos included.
     """
 
-    def __init__(self, python: Path, weights: Path, image: Path, function: NetworkFunction) -> None:
-        precision = "bf16" if function.precision == "bf16" else "fp32"
-        command = [python, PEER, "--weights", weights, "--image", image, "--tile", PEER_WINDOW_PX]
-        command += ["--precision", precision, "--device", function.device.name]
-        source = str(Path(focusfix.__file__).parents[1])
-        self._process = subprocess.Popen(
-            [str(word) for word in command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": source, "PYTHONWARNINGS": "ignore"},
-        )
-        self.name = self._line()
-
-    def run(self) -> tuple[float, float]:
-        """Restore once; return seconds by the clock and of processor time."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        by_clock, by_processor = (float(word) for word in self._line().split())
-        return by_clock, by_processor
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"the peer ended with {self._process.wait()}; see {PEER.name}")
-        return line.strip()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.communicate()
+    timed: Mapping[str, Timing]
+    best: NetworkFunction
+    plan: TilePlan
+    notes: list[str]
+    work: float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     add_options(parser, repeats=3)
     parser.add_argument("--side", type=int, default=2048, help="side of the image, px")
-    parser.add_argument("--model", default="fluorescence", help="weights, as for focusfix deblur")
+    parser.add_argument(
+        "--model", default="fluorescence", help=f"{U_NET}, or weights as for focusfix deblur"
+    )
     parser.add_argument("--device", default="auto", help="as for focusfix deblur")
-    parser.add_argument("--runtime", default="auto", help="as for focusfix deblur")
-    parser.add_argument("--peer-python", type=Path, help="Python that can import MONAI")
+    parser.add_argument("--peer-python", type=Path, help="of an environment with MONAI, CAREamics")
     parser.add_argument("--folder", type=Path, help="where to write the images for a while")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         write_noisy_image(folder / "in.tif", options.side)
+        weights = find_or_make_weights(options.model, folder)
         with open_image(folder / "in.tif") as reader:
-            compare_ways(reader, folder, options)
-
-
-def compare_ways(reader: ImageReader, folder: Path, options: argparse.Namespace) -> None:
-    """Time all that is there in turns, and publish."""
-    weights = find_weights(options.model)
-    network, _ = load_checkpoint(weights)
-    source = ReaderSource(reader)
-    plan = plan_tiles(source.shape_yx, network.footprint)
-    device = select_device(options.device)
-    function = build_tile_function(
-        network, device=device, runtime=options.runtime, margin_px=plan.halo_px
+            measured = measure(reader, weights, folder, options)
+    lines, figures = describe(measured, options)
+    publish(
+        options.results,
+        title_of(options.model, measured.best.device),
+        f"python benchmarks/bench_network.py --side {options.side} --model {options.model} "
+        f"--repeats {options.repeats}",
+        lines,
+        figures,
     )
-    batch = choose_batch_size(plan.tile_shape, device)
-    tiles = grey_tiles(batch, plan.tile_shape)
 
-    def run_bare() -> None:
-        for _ in range(-(-plan.n_tiles // batch)):
-            function(tiles)
 
-    def run_whole() -> None:
-        survey = survey_source(source, source.channel_of_plane)
-        bands = restore(source, function, plan, survey.scales, batch_size=batch)
-        blocks = bands_as_blocks(bands, source.shape_yx)
-        write_image(folder / "out.tif", reader.metadata, blocks, overwrite=True)
+def title_of(model: str, device: Device) -> str:
+    """Name the section of the page."""
+    name = "A U-Net of 1.9 million parameters" if model == U_NET else "The shipped network"
+    return f"{name} on {device.kind}"
 
-    ways = {BARE: lambda: time_once(run_bare), WHOLE: lambda: time_once(run_whole)}
-    missing = why_missing(options.peer_python)
-    note = f"MONAI was not measured: {missing}."
-    python = None if missing else options.peer_python
-    with peer_for(python, weights, folder, function, reader) as peer:
-        if peer is not None:
-            ways[OTHER], note = peer.run, f"{peer.name}."
+
+def find_or_make_weights(model: str, folder: Path) -> Path:
+    """Find weights, or write random ones for the U-Net."""
+    if model != U_NET:
+        return find_weights(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build_network("multilevel-unet", U_NET_SETTINGS)
+    header = CheckpointHeader(
+        model="multilevel-unet",
+        hyperparameters=network.hyperparameters,
+        abilities=("deblur",),
+        modality="any",
+        trained_on="nothing",
+        licence="none",
+        seed=0,
+        steps=0,
+        versions=library_versions(),
+        summary="Random weights",
+    )
+    path = folder / "u-net.safetensors"
+    save_checkpoint(path, network, header)
+    return path
+
+
+def measure(
+    reader: ImageReader, weights: Path, folder: Path, options: argparse.Namespace
+) -> Measured:
+    """Time all that is there in turns."""
+    network, _ = load_checkpoint(weights)
+    plan = plan_tiles(reader.metadata.shape_yx, network.footprint)
+    device = select_device(options.device)
+    build = partial(prepare, weights, device, plan)
+    best = build("auto")
+    functions, notes = list_functions(build)
+    ways: dict[str, Run] = dict(own_ways(functions, reader, plan, folder / "out.tif"))
+    save_for_peers(reader, folder / "in.npy")
+    assignment = Assignment(weights, folder / "in.npy", best.precision, device.name)
+    with start_peers(options.peer_python, assignment) as (peers, said):
+        ways |= {peer_way(label): peer.run for label, peer in peers.items()}
         rounds = [
-            {name: way() for name, way in ways.items()}
+            {name: run() for name, run in ways.items()}
             for _ in range(options.warm_up + options.repeats)
         ][options.warm_up :]
     timed = {name: Timing(*zip(*(each[name] for each in rounds), strict=True)) for name in ways}
-    report(timed, plan, function, options, note, count_work(weights, plan))
+    return Measured(timed, best, plan, [*notes, *said], count_work(weights, plan))
+
+
+def prepare(weights: Path, device: Device, plan: TilePlan, runtime: str) -> NetworkFunction:
+    """Load the network for one runtime."""
+    network, _ = load_checkpoint(weights)
+    return build_tile_function(
+        network,
+        device=device,
+        runtime=runtime,  # type: ignore[arg-type]
+        margin_px=plan.halo_px,
+    )
+
+
+def list_functions(
+    build: Callable[[str], NetworkFunction],
+) -> tuple[dict[str, NetworkFunction], list[str]]:
+    """Prepare every runtime that can take the network; say why the others cannot."""
+    found, notes = {}, []
+    for runtime, name in RUNTIMES.items():
+        try:
+            found[runtime] = build(runtime)
+        except DeviceError as error:
+            notes.append(f"{name} was not measured: {error.cause}")
+    return found, notes
+
+
+def own_ways(
+    functions: Mapping[str, NetworkFunction], reader: ImageReader, plan: TilePlan, target: Path
+) -> Iterator[tuple[str, Run]]:
+    """List the bare network and focusfix, in every runtime."""
+    source = ReaderSource(reader)
+    for runtime, function in functions.items():
+        batch = choose_batch_size(plan.tile_shape, function.device)
+        tiles = grey_tiles(batch, plan.tile_shape)
+
+        def run_bare(function=function, tiles=tiles, calls=-(-plan.n_tiles // batch)) -> None:
+            for _ in range(calls):
+                function(tiles)
+
+        def run_whole(function=function, batch=batch) -> None:
+            scales = survey_source(source, source.channel_of_plane).scales
+            restored = restore(source, function, plan, scales, batch_size=batch)
+            blocks = bands_as_blocks(restored, source.shape_yx)
+            write_image(target, reader.metadata, blocks, overwrite=True)
+
+        yield own_way(BARE, runtime), partial(time_once, run_bare)
+        yield own_way(WHOLE, runtime), partial(time_once, run_whole)
+
+
+def own_way(name: str, runtime: str) -> str:
+    """Name a row of the table."""
+    return f"{name}, {RUNTIMES[runtime]}"
+
+
+def peer_way(label: str) -> str:
+    """Name a row of the table."""
+    return f"{label}, in memory, torch"
+
+
+def save_for_peers(reader: ImageReader, path: Path) -> None:
+    """Write the image as the peers take it."""
+    rows, columns = (slice(0, size) for size in reader.metadata.shape_yx)
+    np.save(path, reader.read_window(0, rows, columns)[..., 0].astype(np.float32) / 4095)
 
 
 def count_work(weights: Path, plan: TilePlan) -> float:
@@ -162,43 +228,11 @@ def count_work(weights: Path, plan: TilePlan) -> float:
     return counter.get_total_flops() * plan.n_tiles / pixels / 1e3
 
 
-def why_missing(python: Path | None) -> str | None:
-    """Say why there is no peer; None if there is one."""
-    if python is None:
-        return "no --peer-python was given"
-    try:
-        done = subprocess.run([python, "-c", "import monai"], check=False, capture_output=True)
-    except OSError as error:
-        return f"its Python does not start ({error.strerror})"
-    return "its environment has no MONAI" if done.returncode else None
-
-
-@contextmanager
-def peer_for(
-    python: Path | None, weights: Path, folder: Path, function: NetworkFunction, reader: ImageReader
-) -> Iterator[Peer | None]:
-    """Start the peer with the image as an array, if there is one."""
-    if python is None:
-        yield None
-        return
-    rows, columns = (slice(0, size) for size in reader.metadata.shape_yx)
-    pixels = reader.read_window(0, rows, columns)[..., 0].astype(np.float32) / 4095
-    np.save(folder / "in.npy", pixels)
-    with Peer(python, weights, folder / "in.npy", function) as peer:
-        yield peer
-
-
-def report(
-    timed: dict[str, Timing],
-    plan: TilePlan,
-    function: NetworkFunction,
-    options: argparse.Namespace,
-    note: str,
-    work: float,
-) -> None:
-    """Publish throughputs and ratios."""
+def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str], dict[str, float]]:
+    """Lay out throughputs and ratios."""
+    timed, best, plan, notes, work = measured
     megapixels = options.side**2 / 1e6
-    whole = timed[WHOLE]
+    whole = timed[own_way(WHOLE, best.runtime)]
     rows = [
         [
             name, f"{megapixels / each.median_s:.3f}", f"{megapixels / each.median_cpu_s:.3f}",
@@ -207,31 +241,38 @@ def report(
         ]
         for name, each in timed.items()
     ]  # fmt: skip
-    head = ("way", "megapixels/s", "per processor s", "focusfix is faster by", "in processor time")
+    mine = own_way("focusfix", best.runtime)
+    head = ("way", "megapixels/s", "per processor s", f"{mine}, is faster by", "in processor time")
+    formats = "" if best.precision == "bf16" or best.device.kind != "cpu" else (
+        ", for this processor has no instructions for bf16"
+    )  # fmt: skip
     facts = (
-        f"`{options.model}` on {options.side} x {options.side} pixels, {function.runtime} in "
-        f"{function.precision} on {function.device.kind}, {torch.get_num_threads()} threads; "
-        f"{plan.n_tiles} tiles of {plan.tile_shape[0]} x {plan.tile_shape[1]} pixels, of which "
-        f"halos are {plan.halo_overhead:.1%} more than the image; {work:.0f} GFLOP per megapixel. "
-        f"{note}"
+        f"`{options.model}` on {options.side} x {options.side} pixels in {best.precision} on "
+        f"{best.device.kind}{formats}; {torch.get_num_threads()} threads; `--runtime auto` takes "
+        f"{RUNTIMES[best.runtime]}. {plan.n_tiles} tiles of {plan.tile_shape[0]} x "
+        f"{plan.tile_shape[1]} pixels, of which halos are {plan.halo_overhead:.1%} more than the "
+        f"image; {work:.0f} GFLOP per megapixel. {' '.join(notes)}"
     )
-    wanted = f"Wanted: at least {WANTED_OVER_BARE} of the bare network, {WANTED_OVER_PEER:g} MONAI."
-    lines = [facts, "", *table(head, rows), "", wanted]
-    figures = {f"{name}, megapixels/s": megapixels / each.median_s for name, each in timed.items()}
-    figures |= {
-        f"{name}, megapixels per processor s": megapixels / each.median_cpu_s
-        for name, each in timed.items()
+    over_peers = ", ".join(f"{factor:g} {label}" for label, factor in WANTED_OVER.items())
+    wanted = f"Wanted: at least {WANTED_OVER_BARE} of the bare network, {over_peers}."
+    figures = {
+        f"{each}, {unit}": value
+        for name, taken in timed.items()
+        for each in names_of_figures(name, best.runtime)
+        for unit, value in (
+            ("megapixels/s", megapixels / taken.median_s),
+            ("megapixels per processor s", megapixels / taken.median_cpu_s),
+        )
     }
     figures |= {"threads": float(torch.get_num_threads()), "GFLOP per megapixel": work}
-    figures["side of the image"] = float(options.side)
-    publish(
-        options.results,
-        f"The shipped network on {function.device.kind}",
-        f"python benchmarks/bench_network.py --side {options.side} --model {options.model} "
-        f"--repeats {options.repeats}",
-        lines,
-        figures,
-    )
+    figures |= {"side of the image": float(options.side), "halo overhead": plan.halo_overhead}
+    return [facts, "", *table(head, rows), "", wanted], figures
+
+
+def names_of_figures(way: str, best_runtime: str) -> list[str]:
+    """Name a way, and once more without its runtime where that is what ``auto`` takes."""
+    plain = [name for name in (BARE, WHOLE) if way == own_way(name, best_runtime)]
+    return [way, *plain]
 
 
 if __name__ == "__main__":

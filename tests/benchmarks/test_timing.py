@@ -76,9 +76,46 @@ def test_growth_knows_a_straight_line(bench) -> None:
     assert "1.00 of the pixels" in lines[-1]
 
 
-def test_a_missing_peer_is_no_failure(bench, tmp_path) -> None:
+@pytest.fixture
+def assignment(bench, tmp_path):
+    """Something to do for peers that do not look at it."""
+    image = tmp_path / "in.npy"
+    return bench("network_peers").Assignment(tmp_path / "weights", image, "fp32", "cpu")
+
+
+def test_missing_peers_are_no_failure(bench, assignment, tmp_path) -> None:
+    peers = bench("network_peers")
+    with peers.start_peers(None, assignment) as (found, notes):
+        assert not found
+    assert notes == [
+        f"{name} was not measured: no --peer-python was given." for name in ("MONAI", "CAREamics")
+    ]
+    assert "No such file" in peers.why_missing("MONAI", tmp_path / "python")
+    # The tests' own environment has no CAREamics; that is the point of one for the peers.
+    reason = peers.why_missing("CAREamics", Path(sys.executable))
+    assert reason in {None, "its environment has no careamics"}
+
+
+def test_peers_that_break_are_left_out_and_others_are_timed(
+    bench, assignment, tmp_path, monkeypatch
+) -> None:
+    peers = bench("network_peers")
+    (tmp_path / "good.py").write_text(
+        "import sys\nprint('Good 1', flush=True)\nfor _ in sys.stdin: print(2, 3, flush=True)\n"
+    )
+    (tmp_path / "bad.py").write_text("print('Bad 1', flush=True)\nraise SystemExit(5)\n")
+    monkeypatch.setattr(peers, "HERE", tmp_path)
+    monkeypatch.setattr(peers, "SCRIPTS", {"Good": "good.py", "Bad": "bad.py"})
+    monkeypatch.setattr(peers, "PACKAGES", {"Good": "json", "Bad": "json"})
+    with peers.start_peers(Path(sys.executable), assignment) as (found, notes):
+        assert list(found) == ["Good"]
+        assert found["Good"].run() == (2.0, 3.0)
+    assert notes[0] == "Good 1."
+    assert notes[1] == "Bad was not measured: it ended with exit status 5."
+
+
+def test_figures_of_the_fastest_runtime_have_plain_names_too(bench) -> None:
     network = bench("bench_network")
-    assert network.why_missing(None) == "no --peer-python was given"
-    assert "No such file" in network.why_missing(tmp_path / "python")
-    # The tests' own environment has no MONAI; that is the point of one for the peers.
-    assert network.why_missing(Path(sys.executable)) in {None, "its environment has no MONAI"}
+    way = network.own_way(network.BARE, "openvino")
+    assert network.names_of_figures(way, "openvino") == ["bare network, OpenVINO", "bare network"]
+    assert network.names_of_figures(way, "torch") == ["bare network, OpenVINO"]

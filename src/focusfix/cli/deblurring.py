@@ -33,6 +33,7 @@ from focusfix.cli.restoration import (
 )
 from focusfix.cli.second_image import pair_files
 from focusfix.cli.sidecar import check_folder, sidecar_path, write_record
+from focusfix.cli.starting import uncollected
 from focusfix.cli.trust import write_trust_map
 from focusfix.cli.trust_plan import READER, check_trust_options, plan_maps
 
@@ -260,7 +261,8 @@ def deblur_files(options: DeblurOptions, console: Console) -> None:
     FocusfixError
         As the commands do.
     """
-    deblurring = plan_deblur(options, console)
+    with uncollected():
+        deblurring = plan_deblur(options, console)
     jobs: Sequence[Any] = deblurring.jobs()
     show = None if options.json else show_output
     with assign(plan_deblur, deblurring, jobs, options, console) as process:

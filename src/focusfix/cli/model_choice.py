@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.choices import Precision
 from focusfix.cli.console import Console
 from focusfix.cli.options import ComputeOptions
+from focusfix.cli.starting import uncollected
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,14 +107,31 @@ def find_model(name_or_path: str, ability: "Ability" = "deblur") -> "tuple[Path,
     ModelError
         If there are no such weights, the file is not a checkpoint, or it was not trained for it.
     """
-    from focusfix.io.checkpoint import read_header
     from focusfix.io.weights import find_weights
     from focusfix.operations.bindings import check_ability
 
     path = find_weights(name_or_path)
-    header = read_header(path)
+    header = read_header_once(path)
     check_ability(header, ability, str(path))
     return path, header
+
+
+def read_header_once(path: Path) -> "CheckpointHeader":
+    """Read the header of weights, again only when the file has changed.
+
+    Raises
+    ------
+    ModelError
+        As :func:`focusfix.io.checkpoint.read_header`.
+    """
+    return _read_header(path, path.stat().st_mtime_ns if path.is_file() else None)
+
+
+@lru_cache(maxsize=8)
+def _read_header(path: Path, changed_ns: int | None) -> "CheckpointHeader":  # noqa: ARG001 - a key
+    from focusfix.io.checkpoint import read_header
+
+    return read_header(path)
 
 
 def family_of(header: "CheckpointHeader") -> "Family":
@@ -167,7 +186,8 @@ class ModelShelf:
             If the weights are damaged or not those of the list of checksums.
         """
         if choice.path not in self._loaded:
-            self._loaded[choice.path] = self._load(choice)
+            with uncollected():
+                self._loaded[choice.path] = self._load(choice)
         return self._loaded[choice.path]
 
     def execution(self, choice: Choice) -> "Execution":

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LEAST_SIZE_PX = 128
 """Side below which an image does not tell its blur."""
 
+_WINDOW_PX = 512
+"""Side of what is compared at most: reading blur takes a good part of the time of restoring."""
 
 _TOO_SMALL = f"the image is less than {LEAST_SIZE_PX} pixels wide or high"
 
@@ -189,7 +191,7 @@ def _check_channel(
     # Formats differ in the order of planes.
     planes = (plane, match_planes(*images)[plane])
     before, after = (
-        fit_to_stride(scale.apply(_read_middle(each, at)), reader.footprint.stride_px)
+        fit_to_stride(scale.apply(_read_middle(each, at, _WINDOW_PX)), reader.footprint.stride_px)
         for each, at in zip(images, planes, strict=True)
     )
     check = check_reblur(before, after, reader, select_device(shelf.options.device))
@@ -214,8 +216,8 @@ def read_middle(image: "ImageReader", channel: int) -> "np.ndarray":
     return _read_middle(image, _middle_plane(image, channel))
 
 
-def _read_middle(image: "ImageReader", plane: int) -> "np.ndarray":
-    rows, columns = (middle_slice(size) for size in image.metadata.shape_yx)
+def _read_middle(image: "ImageReader", plane: int, most_px: int = 1024) -> "np.ndarray":
+    rows, columns = (middle_slice(size, most_px) for size in image.metadata.shape_yx)
     return grey(image.read_window(plane, rows, columns))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from focusfix.cli.alphas import AlphaJob
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_choice import Choice, read_header_once
 from focusfix.cli.sidecar import sidecar_path
 from focusfix.errors import ModelError, OutputError, UsageError
 
@@ -25,11 +25,10 @@ def find_reader() -> Choice:
     ModelError
         If they are not installed.
     """
-    from focusfix.io.checkpoint import read_header
     from focusfix.io.weights import find_weights
 
     path = find_weights(READER)
-    return Choice(path, read_header(path), ())
+    return Choice(path, read_header_once(path), ())
 
 
 def check_trust_options(options: DeblurOptions, alphas: Sequence[float | None] = (None,)) -> None:

@@ -104,7 +104,7 @@ class SegmentStore:
         start = self.stored.data_offset + first * pixel_bytes
         is_whole = len(samples) == n_samples
         run = block if is_whole else np.empty((*block.shape[:2], n_samples), block.dtype)
-        target = memoryview(run.reshape(-1).view(np.uint8))
+        target = run.reshape(-1).view(np.uint8).data
         piece = len(target) if len(columns) == width else len(columns) * pixel_bytes
         for number, at in enumerate(range(0, len(target), piece)):
             self._fill(target[at : at + piece], start + number * width * pixel_bytes)

@@ -19,10 +19,13 @@ a half times its scatter and a neighbour does, too, or by twelve times on its ow
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from focusfix.metrics.spectrum import frequency_grid, hann_window, power_of
 
 _NOISE_FROM = 0.52
 _SIGNAL_TO = 0.5
@@ -140,18 +143,37 @@ def _stands_out(power: FloatPlane, level: float, count: FloatPlane) -> npt.NDArr
     return np.asarray((likely & beside) | certain)
 
 
+class _Rings(NamedTuple):
+    """Rings of frequencies of one shape: of the half plane, and how much of the whole each is."""
+
+    ring: npt.NDArray[np.intp]
+    share: FloatPlane
+    frequency: FloatPlane
+    size: FloatPlane
+
+
+@lru_cache(maxsize=2)
+def _rings_of(shape: tuple[int, int]) -> _Rings:
+    """Sort the coefficients of a real transform into rings; all planes of a stack share them."""
+    frequency = frequency_grid(shape).ravel()
+    ring = np.minimum((frequency / np.sqrt(0.5) * _N_BINS).astype(np.intp), _N_BINS - 1)
+    share = np.full(shape[1] // 2 + 1, 2.0)  # a coefficient stands for its conjugate, too
+    share[[0, -1] if shape[1] % 2 == 0 else [0]] = 1.0
+    shares = np.tile(share, shape[0])
+    size = np.bincount(ring, weights=shares, minlength=_N_BINS).astype(np.float64)
+    sums = np.bincount(ring, weights=frequency * shares, minlength=_N_BINS)
+    return _Rings(ring, share, sums[size > 0] / size[size > 0], size)
+
+
 def _radial_spectrum(plane: npt.NDArray[Any]) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
     """Average the power spectrum over rings; return power, mean frequency and count per ring."""
+    shape = (plane.shape[0], plane.shape[1])
+    rings, window = _rings_of(shape), hann_window(shape)
     values = plane.astype(np.float64)
-    window = np.outer(np.hanning(values.shape[0]), np.hanning(values.shape[1]))
-    values -= (values * window).sum() / window.sum()
-    power = np.abs(np.fft.fft2(values * window)) ** 2
-    rows, columns = (np.fft.fftfreq(size) for size in values.shape)
-    frequency = np.hypot(rows[:, None], columns[None, :]).ravel()
-    ring = np.minimum((frequency / np.sqrt(0.5) * _N_BINS).astype(np.intp), _N_BINS - 1)
-    all_counts = np.bincount(ring, minlength=_N_BINS)
-    filled = all_counts > 0
-    sums = np.bincount(ring, weights=power.ravel(), minlength=_N_BINS)[filled]
-    frequencies = np.bincount(ring, weights=frequency, minlength=_N_BINS)[filled]
-    count = all_counts[filled].astype(np.float64)
-    return sums / count, frequencies / count, count
+    values -= np.vdot(values, window) / window.sum()
+    values *= window
+    power = power_of(np.fft.rfft2(values))
+    power *= rings.share
+    sums = np.bincount(rings.ring, weights=power.ravel(), minlength=_N_BINS)
+    count = rings.size[rings.size > 0]
+    return sums[rings.size > 0] / count, rings.frequency, count

@@ -19,15 +19,17 @@ ends and goes on with noise, if there is any.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from focusfix.metrics.focus import measure_sharpness
-from focusfix.metrics.modality import background_level
+from focusfix.metrics.modality import level_of_counts
 from focusfix.metrics.noise import estimate_noise
-from focusfix.metrics.spectrum import frequency_grid, windowed_spectrum
+from focusfix.metrics.spectrum import frequency_grid, power_of, windowed_spectrum
+from focusfix.metrics.value_counts import ValueCounts, count_values
 
 LEAST_SIZE_PX = 128
 """Side below which a window says too little."""
@@ -124,37 +126,49 @@ def measure_window(window: npt.NDArray[Any]) -> WindowFigures | None:
     if min(stored.shape[:2]) < LEAST_SIZE_PX or not np.isfinite(stored).all():
         return None
     grey = stored.mean(axis=2, dtype=np.float64)
-    low, high = np.percentile(grey, (0.1, 99.9))
+    values = count_values(stored)
+    brightness = values if stored.shape[2] == 1 else count_values(grey)
+    low, high = brightness.percentile(0.1), brightness.percentile(99.9)
     if not high > low:
         return None
-    values, counts = np.unique(stored, return_counts=True)
-    scaled = (grey - low) / (high - low)
-    even_share, entropy = _spread(scaled)
+    even_share, entropy = _spread(brightness, low, high)
+    in_range = (values.values >= low) & (values.values <= high)
     return WindowFigures(
         sharpness=measure_sharpness(grey),
-        noise=estimate_noise(scaled),
-        saturated_share=float(counts[-1] / stored.size),
-        levels=int(np.count_nonzero((values >= low) & (values <= high))),
-        background=background_level(grey),
-        contrast=float(scaled.std()),
+        noise=estimate_noise(grey) / (high - low),
+        saturated_share=float(values.counts[-1] / stored.size),
+        levels=int(np.count_nonzero(in_range)),
+        background=level_of_counts(brightness),
+        contrast=float(grey.std()) / (high - low),
         even_share=even_share,
         entropy=entropy,
-        falls=_falls(scaled),
+        falls=_falls(grey),
     )
 
 
-def _spread(scaled: Plane) -> tuple[float, float]:
+def _spread(brightness: ValueCounts, low: float, high: float) -> tuple[float, float]:
     """Return the largest share of pixels of about one value, and the entropy of the histogram."""
-    fine = np.histogram(scaled, bins=75, range=(-0.2, 1.3))[0] / scaled.size
-    coarse = np.histogram(scaled, bins=32, range=(0, 1))[0]
+    scaled, counts = (brightness.values - low) / (high - low), brightness.counts
+    fine = np.histogram(scaled, bins=75, range=(-0.2, 1.3), weights=counts)[0] / brightness.size
+    coarse = np.histogram(scaled, bins=32, range=(0, 1), weights=counts)[0]
     shares = coarse[coarse > 0] / coarse.sum()
     even = np.convolve(fine, np.ones(5), mode="same").max()
     return float(even), float(-(shares * np.log2(shares)).sum() / 5)
 
 
-def _falls(scaled: Plane) -> tuple[float, float]:
-    power = np.abs(windowed_spectrum(scaled)) ** 2
-    frequency = frequency_grid((scaled.shape[0], scaled.shape[1]))
-    means = [power[(frequency >= a) & (frequency < b)].mean() for a, b in _BANDS]
+def _falls(grey: Plane) -> tuple[float, float]:
+    power = power_of(windowed_spectrum(grey)).ravel()
+    bands = _bands_of((grey.shape[0], grey.shape[1]))
+    means = (np.bincount(bands, weights=power) / np.bincount(bands))[1:]
     coarse, fine = np.diff(-np.log(np.maximum(means, np.finfo(float).tiny)))
     return float(coarse), float(fine)
+
+
+@lru_cache(maxsize=2)
+def _bands_of(shape: tuple[int, int]) -> npt.NDArray[np.intp]:
+    """Sort the coefficients into the bands, from 1 on; 0 is outside of all."""
+    frequency = frequency_grid(shape).ravel()
+    bands = np.zeros(frequency.shape, dtype=np.intp)
+    for number, (low, high) in enumerate(_BANDS, 1):
+        bands[(frequency >= low) & (frequency < high)] = number
+    return bands

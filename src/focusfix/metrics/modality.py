@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from focusfix.metrics.value_counts import ValueCounts, count_values
+
 _GREY_THRESHOLD = 0.5
 _COLOUR_THRESHOLD = 0.35
 _SHARES = np.array([0.001, 0.5, 0.999])
@@ -29,12 +31,15 @@ def background_level(pixels: npt.NDArray[Any]) -> float:
     float
         0 (dark background) to 1 (bright background); 0 if all intensities are equal.
     """
-    finite = pixels[np.isfinite(pixels)]
-    if not finite.size:
-        return 0.0
-    ranks = np.rint(_SHARES * (finite.size - 1)).astype(np.intp)
+    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
+    return level_of_counts(count_values(finite)) if finite.size else 0.0
+
+
+def level_of_counts(counts: ValueCounts) -> float:
+    """Locate the median of intensities that were counted, as :func:`background_level`."""
     # numpy.percentile, which interpolates, would cost `focusfix info` a tenth of its start
-    low, median, high = np.partition(finite, ranks)[ranks].astype(np.float64)
+    ranks = np.rint(_SHARES * (counts.size - 1)).astype(np.intp)
+    low, median, high = counts.at_ranks(ranks)
     return float((median - low) / (high - low)) if high > low else 0.0
 
 
@@ -57,7 +62,7 @@ def guess_modality(window: npt.NDArray[Any]) -> Literal["fluorescence", "brightf
     {"fluorescence", "brightfield"}
         The likelier of the two.
     """
-    colours = window[..., :3] if window.shape[-1] >= 3 else window[..., :1]
-    threshold = _COLOUR_THRESHOLD if colours.shape[-1] == 3 else _GREY_THRESHOLD
-    brightness = colours.mean(axis=-1, dtype=np.float64)
+    threshold, brightness = _GREY_THRESHOLD, window[..., 0]
+    if window.shape[-1] >= 3:
+        threshold, brightness = _COLOUR_THRESHOLD, window[..., :3].mean(axis=-1, dtype=np.float64)
     return "brightfield" if background_level(brightness) >= threshold else "fluorescence"

@@ -74,7 +74,7 @@ def rms_without_noise(plane: npt.NDArray[Any], brightness: npt.NDArray[Any] | No
     if brightness.shape != plane.shape:
         raise ValueError(f"the shapes differ: {brightness.shape} and {plane.shape}")
     differences = _second_differences(plane).ravel()
-    order = np.argsort(brightness[1:-1, 1:-1], axis=None, kind="stable")
+    order = np.argsort(brightness[1:-1, 1:-1], axis=None)
     classes = np.array_split(differences[order], min(_BRIGHTNESS_CLASSES, differences.size))
     noise = sum(_noise_of(each) ** 2 * each.size for each in classes) / differences.size
     return math.sqrt(max(power - noise, 0.0))
@@ -107,7 +107,11 @@ def _second_differences(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     if plane.ndim != 2 or min(plane.shape) < LEAST_SIZE_PX:
         raise ValueError(f"plane must be at least 3 x 3 pixels, got {plane.shape}")
     values = np.asarray(plane, dtype=np.float64)
-    return np.asarray(np.diff(np.diff(values, n=2, axis=0), n=2, axis=1))
+    along_columns = values[2:] + values[:-2]
+    along_columns -= 2 * values[1:-1]
+    both = along_columns[:, 2:] + along_columns[:, :-2]
+    both -= 2 * along_columns[:, 1:-1]
+    return both
 
 
 def _noise_of(differences: npt.NDArray[np.float64]) -> float:
@@ -117,10 +121,14 @@ def _noise_of(differences: npt.NDArray[np.float64]) -> float:
 def _smooth_median(values: npt.NDArray[np.float64]) -> float:
     """Take the median as if equal values, such as sums of grey values, were spread evenly.
 
-    Otherwise the noise of integer images would come in steps of a quarter of a grey value.
+    Otherwise the noise of integer images would come in steps of a quarter of a grey value. The
+    values are left in another order.
     """
-    middle = float(np.partition(values, values.size // 2)[values.size // 2])
-    lower, upper = values[values < middle], values[values > middle]
+    half = values.size // 2
+    values.partition(half)
+    middle = float(values[half])
+    lower, upper = values[:half], values[half:]
+    lower, upper = lower[lower < middle], upper[upper > middle]
     low = (float(lower.max()) + middle) / 2 if lower.size else middle
     high = (float(upper.min()) + middle) / 2 if upper.size else middle
     at = values.size - lower.size - upper.size

@@ -9,6 +9,7 @@ where :math:`N` is the level of white noise in the reference, from the corners o
 Noise in the blurry image does not correlate with the reference and cancels.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,24 @@ def windowed_spectrum(plane: npt.NDArray[Any]) -> npt.NDArray[np.complex128]:
     ndarray of complex, shape (Y, X // 2 + 1)
         Half plane of frequencies, as of :func:`numpy.fft.rfft2`.
     """
-    window = np.outer(*(np.hanning(size) for size in plane.shape))
-    return np.asarray(np.fft.rfft2(without_mean(plane) * window))
+    values = without_mean(plane)
+    values *= hann_window((plane.shape[0], plane.shape[1]))
+    return np.asarray(np.fft.rfft2(values))
+
+
+@lru_cache(maxsize=2)
+def hann_window(shape: tuple[int, int]) -> FloatArray:
+    """Return the product of a Hann window along each axis; shared, not to be written to."""
+    window = np.outer(*(np.hanning(size) for size in shape))
+    window.setflags(write=False)
+    return window
+
+
+def power_of(spectrum: npt.NDArray[np.complex128]) -> FloatArray:
+    """Return the squares of the sizes of complex numbers."""
+    power = np.square(spectrum.real)
+    power += np.square(spectrum.imag)
+    return power
 
 
 def without_mean(values: npt.NDArray[Any]) -> FloatArray:

@@ -132,12 +132,15 @@ def check_reblur(
     """
     import torch
 
-    reader.eval().to(device.name)
+    from focusfix.models.enlarging import enlarge_bilinear
+
+    _bring(reader, device)
     pair = [torch.from_numpy(each)[None, None].to(device.name) for each in (image, restored)]
     with torch.inference_mode():
-        radii, errors = (each.cpu().numpy() for each in reader.read_blur(pair[0]))
-        again = reader.blur_like(pair[1], pair[0])[0][0, 0].cpu().numpy()
-    radius, error = typical_distance(radii, errors)
+        found = reader.read_blur(pair[0])
+        blur = enlarge_bilinear(found[0], reader.footprint.stride_px)
+        again = reader.ladder(pair[1], blur)[0, 0].cpu().numpy()
+    radius, error = typical_distance(*(each.cpu().numpy() for each in found))
     edge = min(int(_EDGE_RADII * radius) + 1, int(min(image.shape) * _MOST_EDGE_SHARE))
     inside = (slice(edge, -edge),) * 2
     return ReblurCheck(
@@ -146,3 +149,9 @@ def check_reblur(
         blur_radius_px=radius,
         blur_radius_error_px=error,
     )
+
+
+def _bring(reader: "LatentLine", device: "Device") -> None:
+    """Move a network to a device, if it is not there: going through its modules takes time."""
+    if reader.training or str(next(reader.parameters()).device) != device.name:
+        reader.eval().to(device.name)
