@@ -1,25 +1,35 @@
 """Decoded strips, tiles or chunks of a file, kept as long as neighbouring windows need them."""
 
 from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-# Kept in any case; bytes.
+# Of the parts used last, kept in any case; bytes.
 _LEAST_BYTES = 16 * 2**20
 
-_Key = TypeVar("_Key")
+# Of the parts that the next row of windows shares, kept at most; bytes.
+_SHELF_BYTES = 32 * 2**20
+
+PartKey = tuple[Any, int, int]
+"""What a part belongs to (a page or plane), and its row and column in the grid of parts."""
+
 _Part = TypeVar("_Part")
 
 
-class DecodedParts(Generic[_Key, _Part]):
-    """The parts used last: as many as the window at hand is made of, or 16 MiB of them.
+class DecodedParts(Generic[_Part]):
+    """Parts of planes that are read window by window, row by row.
 
-    Windows come row by row. The next one in the row shares parts with this one where they are
-    narrower than the plane, and all of them where they are as wide: these are kept however many
-    they are, since every window of the row would decode them again. The next row of windows
-    shares the lowest of such wide parts, so they are decoded once.
+    The parts used last are kept: as many as the window at hand is made of, or 16 MiB of them. The
+    next window shares some of them where they are narrower than the plane, and all of them where
+    they are as wide. Those are kept however many they are: every window of the row would decode
+    them again.
+
+    The next row of windows shares the lowest parts of this one. Wide ones are there still; of
+    narrow ones up to 32 MiB are put on a shelf, so that memory does not grow with the width.
 
     Parameters
     ----------
+    tall : int
+        Rows of a part; pixels.
     part_bytes : int
         Size of a part; bytes.
     are_wide : bool
@@ -30,36 +40,51 @@ class DecodedParts(Generic[_Key, _Part]):
         Parts kept in any case.
     """
 
-    def __init__(self, part_bytes: int, *, are_wide: bool, most_bytes: int, least: int = 1) -> None:
+    def __init__(
+        self, tall: int, part_bytes: int, *, are_wide: bool, most_bytes: int, least: int = 1
+    ) -> None:
+        self._tall = tall
         self._are_wide = are_wide
         self._most = most_bytes // part_bytes
         self._least = max(min(most_bytes, _LEAST_BYTES) // part_bytes, least)
         self._capacity = self._least
-        self._parts: OrderedDict[_Key, _Part] = OrderedDict()
+        self._parts: OrderedDict[PartKey, _Part] = OrderedDict()
+        self._shelf: dict[PartKey, _Part] = {}
+        self._shelf_room = 0 if are_wide else min(most_bytes, _SHELF_BYTES) // part_bytes
+        self._rows = range(0)
+        self._overlap = 0
 
     def __len__(self) -> int:
-        return len(self._parts)
+        return len(self._parts) + len(self._shelf)
 
-    def __contains__(self, key: _Key) -> bool:
-        return key in self._parts
+    def __contains__(self, key: PartKey) -> bool:
+        return key in self._parts or key in self._shelf
 
-    def fit(self, n_down: int, n_across: int, *, is_narrow: bool) -> None:
+    def fit(self, rows: range, n_across: int, *, is_narrow: bool) -> None:
         """Make the room fit a window that is about to be read.
 
         Parameters
         ----------
-        n_down, n_across : int
-            Parts that it touches, along a column and along a row.
+        rows : range
+            Rows of the window; pixels.
+        n_across : int
+            Parts that it touches side by side.
         is_narrow : bool
-            Whether the window is narrower than the plane.
+            Whether it is narrower than the plane.
         """
-        wanted = n_down * n_across
+        wanted = (-(-rows.stop // self._tall) - rows.start // self._tall) * n_across
         if not (self._are_wide and is_narrow):
             wanted = min(wanted, max(self._most, n_across))
         self._capacity = max(wanted, self._least)
+        if rows.start != self._rows.start:
+            self._turn_to(rows)
+        self._rows = rows
 
-    def take(self, key: _Key) -> _Part:
+    def take(self, key: PartKey) -> _Part:
         """Give a part that is there, which becomes the one used last."""
+        if key in self._shelf:
+            self.make_room(1)
+            self.put(key, self._shelf.pop(key))
         self._parts.move_to_end(key)
         return self._parts[key]
 
@@ -70,9 +95,9 @@ class DecodedParts(Generic[_Key, _Part]):
         """
         surplus = len(self._parts) + count - self._capacity
         for _ in range(min(surplus, 2 * count, len(self._parts))):
-            self._parts.popitem(last=False)
+            self._shelve(*self._parts.popitem(last=False))
 
-    def put(self, key: _Key, part: _Part) -> None:
+    def put(self, key: PartKey, part: _Part) -> None:
         """Keep a part, for which room was made."""
         self._parts[key] = part
         self._parts.move_to_end(key)
@@ -80,3 +105,22 @@ class DecodedParts(Generic[_Key, _Part]):
     def clear(self) -> None:
         """Forget all parts."""
         self._parts.clear()
+        self._shelf.clear()
+
+    def _turn_to(self, rows: range) -> None:
+        """Begin another row of windows: what lies above it is not needed any more."""
+        if rows.start < self._rows.start:  # another plane
+            self._shelf.clear()
+            return
+        self._overlap = max(self._rows.stop - rows.start, 0)
+        first = rows.start // self._tall
+        self._shelf = {key: part for key, part in self._shelf.items() if key[1] >= first}
+        shared = [key for key in self._parts if key[1] >= first]
+        for key in shared[: self._shelf_room - len(self._shelf)]:
+            self._shelf[key] = self._parts.pop(key)
+
+    def _shelve(self, key: PartKey, part: _Part) -> None:
+        """Put a part aside that reaches into the next row of windows, if there is room."""
+        is_shared = (key[1] + 1) * self._tall > self._rows.stop - self._overlap
+        if is_shared and len(self._shelf) < self._shelf_room:
+            self._shelf[key] = part

@@ -10,9 +10,6 @@ from focusfix.errors import InputError
 from focusfix.io.decoded import DecodedParts
 from focusfix.io.tiff_layout import StoredSeries
 
-# Below this share of the row, rows are read one by one rather than whole.
-_WIDE_SHARE = 0.5
-
 
 class SegmentStore:
     """Pixels of the pages of one TIFF file, with a bounded cache of decoded segments.
@@ -35,14 +32,15 @@ class SegmentStore:
         self.path = path
         self.stored = stored
         self.n_decoded = 0
-        self._file = path.open("rb")
+        self._file = path.open("rb", buffering=0)
         self._lock = RLock()
         separate, depth, length, width, samples = stored.page_shape
         self._segment = stored.segment_shape
         counts = (depth, length, width)
         self._grid = tuple(-(-n // s) for n, s in zip(counts, self._segment, strict=True))
         self._separate = separate
-        self.decoded = DecodedParts[tuple[int, int], np.ndarray | None](
+        self.decoded = DecodedParts[np.ndarray | None](
+            self._segment[1],
             prod(self._segment) * samples * stored.dtype.itemsize,
             are_wide=self._grid[2] == 1,
             most_bytes=cache_bytes,
@@ -98,22 +96,22 @@ class SegmentStore:
         samples: range,
     ) -> None:
         n_separate, n_depth, length, width, n_samples = self.stored.page_shape
-        pixel_bytes = n_samples * self.stored.dtype.itemsize
+        dtype = self.stored.dtype
+        pixel_bytes = n_samples * dtype.itemsize
         plane = (page * n_separate + separate) * n_depth + depth
-        first_row = plane * length + rows.start
         assert self.stored.data_offset is not None
-        start = self.stored.data_offset + first_row * width * pixel_bytes
-        picked = slice(samples.start, samples.stop)
-        if len(columns) >= _WIDE_SHARE * width:
-            data = self._read(start, len(rows) * width * pixel_bytes)
-            run = np.frombuffer(data, self.stored.dtype).reshape(len(rows), width, n_samples)
-            block[...] = run[:, columns.start : columns.stop, picked]
-            return
-        for row in range(len(rows)):
-            at = start + (row * width + columns.start) * pixel_bytes
-            data = self._read(at, len(columns) * pixel_bytes)
-            part = np.frombuffer(data, self.stored.dtype).reshape(len(columns), n_samples)
-            block[row] = part[:, picked]
+        first = (plane * length + rows.start) * width + columns.start
+        start = self.stored.data_offset + first * pixel_bytes
+        is_whole = len(samples) == n_samples
+        run = block if is_whole else np.empty((*block.shape[:2], n_samples), block.dtype)
+        target = run.reshape(-1).view(np.uint8).data
+        piece = len(target) if len(columns) == width else len(columns) * pixel_bytes
+        for number, at in enumerate(range(0, len(target), piece)):
+            self._fill(target[at : at + piece], start + number * width * pixel_bytes)
+        if not dtype.isnative:
+            run.byteswap(inplace=True)
+        if not is_whole:
+            block[...] = run[..., samples.start : samples.stop]
 
     def _copy_segments(
         self,
@@ -127,16 +125,15 @@ class SegmentStore:
     ) -> None:
         tall, wide = self._segment[1:]
         picked = slice(samples.start, samples.stop)
-        down = range(rows.start // tall, -(-rows.stop // tall))
         across = range(columns.start // wide, -(-columns.stop // wide))
         is_narrow = len(columns) < self.stored.page_shape[3]
-        self.decoded.fit(len(down), len(across) * self._separate, is_narrow=is_narrow)
-        layer = (separate * self._grid[0] + depth // self._segment[0]) * self._grid[1]
-        for i in down:
+        self.decoded.fit(rows, len(across) * self._separate, is_narrow=is_narrow)
+        layer = separate * self._grid[0] + depth // self._segment[0]
+        for i in range(rows.start // tall, -(-rows.stop // tall)):
             top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
             for j in across:
                 left, right = max(columns.start, j * wide), min(columns.stop, (j + 1) * wide)
-                segment = self._segment_at(page, (layer + i) * self._grid[2] + j)
+                segment = self._segment_at(page, layer, i, j)
                 target = block[
                     top - rows.start : bottom - rows.start,
                     left - columns.start : right - columns.start,
@@ -151,11 +148,12 @@ class SegmentStore:
                     picked,
                 ]
 
-    def _segment_at(self, page: int, index: int) -> np.ndarray | None:
+    def _segment_at(self, page: int, layer: int, i: int, j: int) -> np.ndarray | None:
         """Decode a strip or tile, or take it from the cache; None if the file leaves it out."""
-        key = (page, index)
+        key = (page, layer), i, j
         if key in self.decoded:
             return self.decoded.take(key)
+        index = (layer * self._grid[1] + i) * self._grid[2] + j
         entry = self.stored.pages[page]
         data = self._read(entry.offsets[index], entry.counts[index])
         self.decoded.make_room(1)
@@ -172,17 +170,27 @@ class SegmentStore:
         return segment
 
     def _read(self, start: int, count: int) -> bytes:
+        data = bytearray(count)
+        self._fill(memoryview(data), start)
+        return bytes(data)
+
+    def _fill(self, target: memoryview, start: int) -> None:
+        """Read bytes from a place in the file to where they are wanted."""
+        done = 0
         try:
             self._file.seek(start)
-            data = self._file.read(count)
+            while done < len(target):  # the system reads 2 GB at a time at most
+                count = self._file.readinto(target[done:])
+                if not count:
+                    break
+                done += count
         except OSError as error:
             raise InputError(
                 f"{self.path} cannot be read: {error.strerror or error}.",
                 "Check the disk or network drive and try again.",
             ) from error
-        if len(data) != count:
+        if done != len(target):
             raise InputError(
                 f"{self.path} became shorter while it was read.",
                 "Wait until it is written completely, then try again.",
             )
-        return data

@@ -160,7 +160,8 @@ class BlockStore:
             self.notes = (
                 f"each chunk holds {prod(depth)} planes and is decoded once for each of them",
             )
-        self._decoded = DecodedParts[tuple[tuple[int, ...], int, int], np.ndarray](
+        self._decoded = DecodedParts[np.ndarray](
+            tall,
             piece_bytes * prod(self.depth),
             are_wide=wide == width,
             most_bytes=cache_bytes,
@@ -193,11 +194,10 @@ class BlockStore:
         inside = tuple(at % size for at, size in zip(index, self.depth, strict=True))
         with self._lock:
             tall, wide = self._tall, self._wide
-            bands = range(rows.start // tall, -(-rows.stop // tall))
             cells = range(columns.start // wide, -(-columns.stop // wide))
             is_narrow = len(columns) < self.shape[self._n_plane_axes + 1]
-            self._decoded.fit(len(bands), len(cells), is_narrow=is_narrow)
-            for i in bands:
+            self._decoded.fit(rows, len(cells), is_narrow=is_narrow)
+            for i in range(rows.start // tall, -(-rows.stop // tall)):
                 top, bottom = max(rows.start, i * tall), min(rows.stop, (i + 1) * tall)
                 for j, block in zip(cells, self._row_of_blocks(slab, i, cells), strict=True):
                     left, right = max(columns.start, j * wide), min(columns.stop, (j + 1) * wide)

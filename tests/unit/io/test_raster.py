@@ -31,6 +31,7 @@ def test_a_png_is_read_as_pillow_reads_it(tmp_path, shape, dtype):
         assert reader.metadata.format == "png"
         assert reader.metadata.dtype == dtype
         assert reader.metadata.axes == ("YX" if whole.ndim == 2 else "YXS")
+        assert reader.chunk_yx == (40, 50)
         assert reader.notes == ()
         np.testing.assert_array_equal(whole_plane(reader).reshape(shape), whole)
         window = reader.read_window(0, slice(3, 9), slice(10, 50))

@@ -61,26 +61,53 @@ def test_a_row_of_tiles_decodes_each_strip_once(path):
         np.testing.assert_array_equal(whole_plane(reader), whole)
 
 
-def read_in_tiles(reader, core, halo):
+def read_in_tiles(reader, core, halo, page=0):
     """Read the windows of tiles as the engine does: row by row, each with its halo."""
     height, width = reader.metadata.shape_yx
     for top in range(0, height, core):
         rows = slice(max(top - halo, 0), min(top + core + halo, height))
         for left in range(0, width, core):
             yield reader.read_window(
-                0, rows, slice(max(left - halo, 0), min(left + core + halo, width))
+                page, rows, slice(max(left - halo, 0), min(left + core + halo, width))
             )
 
 
 @pytest.mark.parametrize("width", [512, 4096])
 def test_the_tiles_of_one_window_are_kept(path, monkeypatch, width):
     monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    monkeypatch.setattr("focusfix.io.decoded._SHELF_BYTES", 0)
     write(path, np.zeros((512, width), "uint8"), tile=(32, 32), compression="deflate")
     with TiffReader(path) as reader:
         held = [len(reader.store.decoded) for _ in read_in_tiles(reader, core=64, halo=16)]
         assert max(held) == 16
         n_rows = 3 + 6 * 4 + 3  # those that hold a halo are decoded for two rows of windows
         assert reader.store.n_decoded == n_rows * width // 32
+
+
+@pytest.mark.parametrize(("core", "halo"), [(64, 16), (80, 8), (100, 20)])
+@pytest.mark.parametrize("pages", [1, 2])
+def test_tiles_that_rows_of_windows_share_are_put_aside(path, monkeypatch, core, halo, pages):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    whole = np.random.default_rng(0).integers(0, 9, (pages, 512, 1024)).astype("uint8")
+    write(path, whole, tile=(32, 32), compression="deflate", metadata={"axes": "ZYX"})
+    with TiffReader(path) as reader:
+        for page in range(pages):
+            for _ in read_in_tiles(reader, core, halo, page):
+                n_down = -(-(core + 2 * halo) // 32) + 1
+                assert len(reader.store.decoded) <= n_down**2 + 4 * 32
+        # Until the second row of windows begins, nobody knows how much they overlap.
+        assert 512 * pages <= reader.store.n_decoded <= 512 * pages + 2 * 32
+
+
+def test_the_shelf_has_a_limit(path, monkeypatch):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    monkeypatch.setattr("focusfix.io.decoded._SHELF_BYTES", 20 * 32 * 32)
+    write(path, np.zeros((512, 1024), "uint8"), tile=(32, 32), compression="deflate")
+    with TiffReader(path) as reader:
+        held = [len(reader.store.decoded) for _ in read_in_tiles(reader, core=64, halo=16)]
+        assert max(held) == 16 + 20
+        without = (3 + 6 * 4 + 3) * 32
+        assert 512 < reader.store.n_decoded < without - 6 * 20
 
 
 def test_the_tiles_of_several_megabytes_are_kept_anyway(path):
@@ -169,9 +196,9 @@ def test_uncompressed_planes_are_read_without_the_rest(path, columns, monkeypatc
     whole = write(path, np.arange(400 * 500, dtype="uint16").reshape(400, 500))
     counts = []
     with TiffReader(path) as reader:
-        read = reader.store._read
+        fill = reader.store._fill
         monkeypatch.setattr(
-            reader.store, "_read", lambda at, count: counts.append(count) or read(at, count)
+            reader.store, "_fill", lambda target, at: counts.append(len(target)) or fill(target, at)
         )
         window = reader.read_window(0, slice(10, 20), columns)[..., 0]
         np.testing.assert_array_equal(window, whole[10:20, columns])

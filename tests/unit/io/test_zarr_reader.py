@@ -301,3 +301,38 @@ def test_windows_outside_are_refused(tmp_path, save_zarr, plane, rows, columns):
         pytest.raises(IndexError),
     ):
         reader.read_window(plane, slice(*rows), slice(*columns))
+
+
+def test_chunks_that_rows_of_windows_share_are_put_aside(tmp_path, save_zarr, monkeypatch):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    whole = RANDOM.integers(0, 4000, (200, 300)).astype("uint16")
+    path = save_zarr(tmp_path / "a.zarr", whole, "yx", chunks=(20, 20))
+    with ZarrReader(path) as reader:
+        assert reader.chunk_yx == (20, 20)
+        array = reader.blocks._array
+        regions, read = [], array.read
+        monkeypatch.setattr(array, "read", lambda region: regions.append(region) or read(region))
+        for top in range(0, 200, 50):
+            rows = slice(max(top - 10, 0), min(top + 60, 200))
+            for left in range(0, 300, 50):
+                columns = slice(max(left - 10, 0), min(left + 60, 300))
+                window = reader.read_window(0, rows, columns)
+                np.testing.assert_array_equal(window[..., 0], whole[rows, columns])
+                assert len(reader.blocks._decoded) <= 5 * 5 + 2 * 15
+    n_pixels = sum((y.stop - y.start) * (x.stop - x.start) for y, x in regions)
+    assert n_pixels <= whole.size + 2 * 20 * 300
+
+
+def test_chunks_as_wide_as_the_plane_are_decoded_once(tmp_path, save_zarr, monkeypatch):
+    monkeypatch.setattr("focusfix.io.decoded._LEAST_BYTES", 0)
+    path = save_zarr(tmp_path / "a.zarr", WHOLE[0, 0], "yx", chunks=(2, 53))
+    with ZarrReader(path, cache_bytes=1) as reader:
+        assert reader.chunk_yx == (2, 53)
+        array = reader.blocks._array
+        regions, read = [], array.read
+        monkeypatch.setattr(array, "read", lambda region: regions.append(region) or read(region))
+        for top in range(0, 37, 10):
+            for left in range(0, 53, 10):
+                rows = slice(max(top - 3, 0), min(top + 13, 37))
+                reader.read_window(0, rows, slice(left, min(left + 12, 53)))
+    assert len(regions) == -(-37 // 2)
