@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-# Of `make bench`: megapixels of the largest image, and the Python of the peers, who may be missing.
+# Of `make bench`: megapixels of the largest image, files to train on, and the Python of the peers,
+# which may be missing.
 LARGEST ?= 64
+FILES ?= 6528
 PEER ?= peers/bin/python
 
 .DEFAULT_GOAL := help
@@ -57,7 +59,7 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 	done
 
 bench: RESULTS := --results benchmarks/RESULTS.md
-bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=megapixels
+bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=3600 FILES=52224
 	$(BIN)/python benchmarks/bench_startup.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
@@ -66,6 +68,7 @@ bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md:
 	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_growth.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_training.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_many_files.py --most-files $(FILES) $(RESULTS)
 	$(BIN)/python benchmarks/bench_distributed.py $(RESULTS)
 	$(BIN)/python benchmarks/simulate_cluster.py --page $(RESULTS)
 	$(BIN)/python benchmarks/estimate_campaign.py --page

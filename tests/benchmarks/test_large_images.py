@@ -23,8 +23,11 @@ def bench(monkeypatch):
 @pytest.mark.parametrize(
     ("shape", "axes"), [((700, 700), "YX"), ((3, 600, 520), "ZYX"), ((2, 512, 512), "TYX")]
 )
-def test_planes_from_encoded_tiles_are_what_tifffile_reads(bench, tmp_path, shape, axes) -> None:
+def test_planes_from_encoded_tiles_are_what_tifffile_reads(
+    bench, tmp_path, monkeypatch, shape, axes
+) -> None:
     images = bench("noisy_images")
+    monkeypatch.setattr(images, "N_TILES", 4)
     path = tmp_path / "in.tif"
     images.write_noisy_planes(path, shape, axes)
     with tifffile.TiffFile(path) as file:
@@ -66,3 +69,17 @@ def test_flat_memory_is_told_from_growing_memory(bench) -> None:
     measured.append(memory.Measured(measured[0].case, 0.1, 150.0, 1.0, 1.0))
     _, figures = memory.describe(measured)
     assert figures["planes in tiles: largest peak over smallest"] == 1.5
+
+
+def test_many_files_are_a_plate_that_training_knows(bench, tmp_path) -> None:
+    from focusfix.data.layouts import index_data
+
+    many = bench("bench_many_files")
+    many.write_plate(tmp_path, 2)
+    index = index_data(tmp_path)
+    assert len(index.series) == 2 * many.CHANNELS
+    assert {len(each.z_levels) for each in index.series} == {many.LEVELS}
+    costs = {"cpu_seconds": [1.0, 2.0, 3.0], "peak_mib": [200.0, 210.0, 220.0, 250.0]}
+    more = {**costs, "files": 1124, "peak_mib": [200.0, 211.0, 221.0, 250.0]}
+    _, figures = many.describe([{**costs, "files": 100}, more])
+    assert figures["KiB per file"] == 1.0

@@ -232,6 +232,7 @@ def test_unforeseen_error(run_program, tmp_path, program_environment, monkeypatc
     (broken / "platformdirs.py").write_text("1 / 0")
     path = f"{broken}:{program_environment['PYTHONPATH']}"
     monkeypatch.setitem(program_environment, "PYTHONPATH", path)
+    monkeypatch.delitem(program_environment, "FOCUSFIX_CACHE_DIR")
     done = run_program("models", "list")
     assert done.code == 1
     assert done.err.startswith("error: focusfix met a case it was not made for (ZeroDivisionError:")

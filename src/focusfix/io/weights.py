@@ -11,6 +11,7 @@ Weights are ``NAME.safetensors`` files, with a model card ``NAME.md`` beside eac
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -69,9 +70,15 @@ class Verification:
 
 def shipped_folder() -> Path:
     """Return the folder of the weights that ship: in the package, or in the checkout around it."""
-    package = Path(__file__).resolve().parents[1]
+    package = _package_folder()
     inside = package / "weights"
     return inside if inside.is_dir() else package.parents[1] / "weights"
+
+
+@cache
+def _package_folder() -> Path:
+    """Resolve where the package is, which looks at every folder on the way."""
+    return Path(__file__).resolve().parents[1]
 
 
 def cache_folder() -> Path:
@@ -103,7 +110,7 @@ def _folders_first() -> tuple[tuple[Source, Path], ...]:
 
 
 def are_installed(name: str) -> bool:
-    """Tell whether there are weights of a name, looking into the user's cache last.
+    """Tell whether there are weights of a name.
 
     Parameters
     ----------
@@ -115,9 +122,19 @@ def are_installed(name: str) -> bool:
     bool
         Whether :func:`list_weights` lists it.
     """
+    return _find_named(name) is not None
+
+
+def _find_named(name: str) -> Path | None:
+    """Look for a name without listing folders, and into the user's cache last."""
     file_name = f"{name}{SUFFIX}"
-    first = any((folder / file_name).exists() for _, folder in _folders_first())
-    return first or (cache_folder() / file_name).exists()
+    if not name or Path(file_name).name != file_name:
+        return None
+    for _, folder in _folders_first():
+        if (folder / file_name).exists():
+            return folder / file_name
+    cached = cache_folder() / file_name
+    return cached if cached.exists() else None
 
 
 def list_weights() -> tuple[WeightsFile, ...]:
@@ -153,10 +170,9 @@ def find_weights(name_or_path: str | Path) -> Path:
     ModelError
         If there are no weights of that name and no such file; the message lists the names.
     """
-    if isinstance(name_or_path, str):
-        for weights in list_weights():
-            if weights.name == name_or_path:
-                return weights.path
+    named = _find_named(name_or_path) if isinstance(name_or_path, str) else None
+    if named is not None:
+        return named
     path = Path(name_or_path)
     if path.is_file():
         return path
