@@ -1,7 +1,8 @@
 """What `torch.compile` makes of a training step: time to compile, and time of a step.
 
-Processor time on the CPU, time by the clock on a graphics card. Needs a C++ compiler and several minutes, so it is no part of `make bench`. Both steps take turns;
-nothing is taken from a cache of compiled code.
+Processor time on the CPU, time by the clock on a graphics card. Both steps take turns; nothing is
+taken from a cache of compiled code. Needs a C++ compiler and several minutes, so it is no part of
+`make bench`.
 """
 
 import argparse
