@@ -1,12 +1,14 @@
 """What ImageJ, OME-XML and TIFF tags say of an image, as ``ImageMetadata``."""
 
 from collections.abc import Mapping
-from typing import Any
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any
 
 from focusfix.io.axis_map import AxisMap
 from focusfix.io.metadata import ImageMetadata, Resolution
 from focusfix.io.tiff_layout import StoredSeries, StoredTags
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # Lengths of the units that microscopy files use; micrometres.
 MICROMETRES = {
@@ -217,8 +219,10 @@ def _ome_words(xml: str, n_channels: int) -> dict[str, Any]:
     return words
 
 
-def _ome_pixels(xml: str) -> tuple[ElementTree.Element, str | None]:
+def _ome_pixels(xml: str) -> "tuple[Element, str | None]":
     """Find the Pixels element of the first image and the image's name."""
+    from xml.etree import ElementTree
+
     root = ElementTree.fromstring(xml)  # noqa: S314 (expat resolves no external entities)
     for image in root:
         if not image.tag.endswith("}Image"):
@@ -229,13 +233,13 @@ def _ome_pixels(xml: str) -> tuple[ElementTree.Element, str | None]:
     return ElementTree.Element("Pixels"), None
 
 
-def _ome_length(pixels: ElementTree.Element, name: str) -> float | None:
+def _ome_length(pixels: "Element", name: str) -> float | None:
     value = pixels.get(name)
     factor = MICROMETRES.get(pixels.get(f"{name}Unit", "µm").lower())
     return None if value is None or factor is None else float(value) * factor
 
 
-def _ome_time(pixels: ElementTree.Element) -> float | None:
+def _ome_time(pixels: "Element") -> float | None:
     value = pixels.get("TimeIncrement")
     factor = _SECONDS.get(pixels.get("TimeIncrementUnit", "s"))
     return None if value is None or factor is None else float(value) * factor
