@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions, JsonOption
 from focusfix.cli.lens import out_of_range
-from focusfix.cli.options import (
-    BatchOptions,
-    ComputeOptions,
-    ConfigOptions,
-    ConsoleOptions,
-    JsonOption,
-)
+from focusfix.cli.options import BatchOptions, ComputeOptions
 from focusfix.cli.refocus_options import RefocusOptions
 from focusfix.errors import UsageError
 

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_group
 
 from focusfix.cli.console import Console
-from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions
 from focusfix.cli.plain_values import PlainCommand, PlainGroup
 from focusfix.cli.settings import format_config
 

@@ -8,13 +8,8 @@ import typer
 
 from focusfix.cli.choices import Normalization
 from focusfix.cli.classical_options import ClassicalOptions
-from focusfix.cli.options import (
-    BatchOptions,
-    ComputeOptions,
-    ConfigOptions,
-    ConsoleOptions,
-    JsonOption,
-)
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions, JsonOption
+from focusfix.cli.options import BatchOptions, ComputeOptions
 from focusfix.cli.refocus_options import StackOptions
 
 

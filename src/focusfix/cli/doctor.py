@@ -10,7 +10,7 @@ import typer
 from focusfix import __version__
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
-from focusfix.cli.options import ConsoleOptions, JsonOption
+from focusfix.cli.console_options import ConsoleOptions, JsonOption
 from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import DeviceError, ModelError
 

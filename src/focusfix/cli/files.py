@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from focusfix.cli.console import Console
-from focusfix.cli.options import BatchOptions
 from focusfix.cli.sidecar import write_record
 from focusfix.errors import (
     BatchError,
@@ -19,6 +18,7 @@ from focusfix.errors import (
 )
 
 if TYPE_CHECKING:
+    from focusfix.cli.options import BatchOptions
     from focusfix.io.batch import Job
 
 Record = dict[str, Any]
@@ -52,7 +52,7 @@ class BatchResult:
     failures: list[Record] = field(default_factory=list)
 
 
-def plan_jobs(options: BatchOptions, output: str | None = None) -> "list[Job]":
+def plan_jobs(options: "BatchOptions", output: str | None = None) -> "list[Job]":
     """Pair every input with its output, before any work.
 
     Parameters

@@ -10,8 +10,8 @@ import typer
 
 from focusfix.cli.command import add_command
 from focusfix.cli.console import Console
+from focusfix.cli.console_options import ConsoleOptions, JsonOption
 from focusfix.cli.files import Record, process_jobs
-from focusfix.cli.options import ConsoleOptions, JsonOption
 from focusfix.cli.restoration import middle_slice, middle_window
 from focusfix.cli.score_focus_options import AUTO
 from focusfix.cli.tables import format_facts, format_table

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from focusfix.cli.options import ComputeOptions, ConfigOptions, ConsoleOptions, JsonOption
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions, JsonOption
+from focusfix.cli.options import ComputeOptions
 from focusfix.cli.refocus_options import StackOptions
 
 

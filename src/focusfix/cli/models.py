@@ -7,7 +7,7 @@ import typer
 
 from focusfix.cli.command import add_command, show_help_without_command
 from focusfix.cli.console import Console
-from focusfix.cli.options import ConsoleOptions, JsonOption
+from focusfix.cli.console_options import ConsoleOptions, JsonOption
 from focusfix.cli.plain_values import PlainGroup
 from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import FocusfixError, ModelError

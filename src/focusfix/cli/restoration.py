@@ -10,12 +10,12 @@ from focusfix.blocks import PaintedBlock
 from focusfix.cli.bands import merge_blocks
 from focusfix.cli.choices import OutputType
 from focusfix.cli.console import Console
-from focusfix.cli.options import ImageOptions
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from focusfix.cli.options import ImageOptions
     from focusfix.engine.normalize import IntensityScale
     from focusfix.engine.painter import TileFunction
     from focusfix.engine.source import PixelSource
@@ -117,7 +117,7 @@ def middle_slice(size: int, most_px: int = _WINDOW_PX) -> slice:
     return slice(start, min(start + most_px, size))
 
 
-def output_metadata(metadata: "ImageMetadata", options: ImageOptions) -> "ImageMetadata":
+def output_metadata(metadata: "ImageMetadata", options: "ImageOptions") -> "ImageMetadata":
     """Describe the output: the input, with pixel type, size and version that the user asked for.
 
     Raises

@@ -16,7 +16,7 @@ from focusfix.cli.checkpoint_tables import (
     score_lines,
 )
 from focusfix.cli.console import Console
-from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions
 from focusfix.cli.score_options import ScoreFormat, ScoreOptions
 from focusfix.cli.score_report import check_report, write_report
 from focusfix.cli.score_tables import csv_lines, json_value

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from focusfix.cli.checkpoint_options import CheckpointOptions
-from focusfix.cli.options import ConfigOptions, ConsoleOptions
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions
 from focusfix.cli.score_focus_options import FocusOptions
 from focusfix.errors import ThresholdError, UsageError
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from focusfix.cli.console_options import ConfigOptions, ConsoleOptions, JsonOption
 from focusfix.cli.learning_options import LearningOptions, TrainingPrecision
 from focusfix.cli.lesson_options import LessonOptions, lesson_settings, read_assignments
-from focusfix.cli.options import ConfigOptions, ConsoleOptions, JsonOption
 from focusfix.cli.simulation_options import SimulationOptions
 from focusfix.errors import UsageError
 
