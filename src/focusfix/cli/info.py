@@ -14,6 +14,7 @@ from focusfix.cli.console_options import ConsoleOptions, JsonOption
 from focusfix.cli.files import Record, process_jobs
 from focusfix.cli.restoration import middle_slice, middle_window
 from focusfix.cli.score_focus_options import AUTO
+from focusfix.cli.starting import uncollected
 from focusfix.cli.tables import format_facts, format_table
 from focusfix.errors import UsageError
 
@@ -94,7 +95,8 @@ def run(options: InfoOptions, console: Console) -> None:
     if not options.inputs:
         raise UsageError("No input was given.", "Give an image or a folder.")
     rack = _prepare_meters(options, console)
-    from focusfix.io.inputs import expand_inputs
+    with uncollected():
+        from focusfix.io.inputs import expand_inputs
 
     jobs = [InfoJob(path) for path in expand_inputs(options.inputs, pattern=options.pattern)]
     process_jobs(
