@@ -158,7 +158,7 @@ def prepare(weights: Path, device: Device, plan: TilePlan, runtime: str) -> Netw
     return build_tile_function(
         network,
         device=device,
-        runtime=runtime,  # type: ignore[arg-type]
+        runtime=runtime,
         margin_px=plan.halo_px,
     )
 

@@ -22,7 +22,9 @@ from focusfix.metrics.fidelity import psnr
 SAMPLES = Path(__file__).parents[1] / "samples"
 DATA_RANGE = 4095.0
 WANTED_DB = 0.02
-MODELS = ("fluorescence",)
+MODELS = ("fluorescence", "refocus")
+FURTHER_OPTIONS = {"refocus": ("--dz-um=4", "--force")}
+"""The sample has finer pixels than those that ``refocus`` learned from; runtimes do not mind."""
 REFERENCE = "torch in fp32"
 WAYS = {
     REFERENCE: ("torch", "fp32"),
@@ -64,7 +66,7 @@ def deblur(model: str, runtime: str, precision: str, target: Path) -> npt.NDArra
     """Deblur the sample; the reason where it cannot be done this way."""
     command = [sys.executable, "-m", "focusfix", "deblur", str(SAMPLES / "out_of_focus.tif")]
     command += ["-o", str(target), "--overwrite", "--model", model]
-    command += ["--runtime", runtime, "--precision", precision]
+    command += ["--runtime", runtime, "--precision", precision, *FURTHER_OPTIONS.get(model, ())]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         return done.stderr.strip().splitlines()[-1].removeprefix("error: ")
@@ -82,7 +84,8 @@ def publish_all(
     head = ("weights", "computed by", "PSNR, dB", "change, dB", "largest change, grey values")
     facts = (
         "`samples/out_of_focus.tif` against `samples/in_focus.tif`, 12 bits, as integers in the "
-        "file that `focusfix deblur` writes."
+        "file that `focusfix deblur` writes. The PSNR of weights that are made for other optics "
+        "says nothing about them; its change does."
     )
     wanted = f"Wanted: a change of less than {WANTED_DB} dB."
     lines = [facts, "", *table(head, rows), "", " ".join([wanted, *notes])]

@@ -32,7 +32,7 @@ def restore(task: Task) -> FloatArray:
             mode="gaussian",
             progress=False,
         )
-    result: FloatArray = restored[0, 0].float().cpu().numpy()  # type: ignore[index, union-attr]
+    result: FloatArray = restored[0, 0].float().cpu().numpy()
     return result
 
 
