@@ -132,6 +132,7 @@ class PartMaker:
             bound.footprint,
             tile_px=self.sizes.tile_px,
             halo_px=self.sizes.halo_px,
+            most_px=bound.most_tile_px,
         )
         tell_blending(self.console, reader, choice, plan)
         batch = self.sizes.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)

@@ -118,7 +118,11 @@ class Steps:
         check_halo(bound.footprint, options.halo_px)
         metadata = self.reader.metadata
         plan = plan_tiles(
-            metadata.shape_yx, bound.footprint, tile_px=options.tile_px, halo_px=options.halo_px
+            metadata.shape_yx,
+            bound.footprint,
+            tile_px=options.tile_px,
+            halo_px=options.halo_px,
+            most_px=bound.most_tile_px,
         )
         batch = options.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
         planes = planes_of_channels(metadata, self.choice.channels)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.choices import Precision
 from focusfix.cli.console import Console
-from focusfix.cli.options import ComputeOptions
+from focusfix.cli.options import ComputeOptions, parse_size
 from focusfix.cli.starting import uncollected
 from focusfix.errors import UsageError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from focusfix.models.base import Restorer
     from focusfix.models.entries import Family
     from focusfix.operations.bindings import Execution
+    from focusfix.runtime.device import Device
     from focusfix.runtime.executor import NetworkFunction
 
 AUTO = "auto"
@@ -78,11 +79,15 @@ class BoundModel:
         Reach and stride of what it does.
     network : Restorer
         The network or binding itself.
+    most_tile_px : int, optional
+        Longest side of a tile that there is memory for; pixels. None on graphics cards, where
+        tiles shrink when memory has run out.
     """
 
     function: "NetworkFunction"
     footprint: "Footprint"
     network: "Restorer"
+    most_tile_px: int | None
 
 
 def find_model(name_or_path: str, ability: "Ability" = "deblur") -> "tuple[Path, CheckpointHeader]":
@@ -176,6 +181,11 @@ class ModelShelf:
     console: Console
     _loaded: dict[Path, LoadedModel] = field(default_factory=dict)
     _bound: dict[Hashable, BoundModel] = field(default_factory=dict)
+    _most_bytes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the amount of memory, so that one that cannot be read is refused before any work."""
+        self._most_bytes = parse_size("--max-memory", self.options.max_memory)
 
     def load(self, choice: Choice) -> LoadedModel:
         """Load a network, or return it if it was loaded before.
@@ -247,11 +257,36 @@ class ModelShelf:
         if known not in self._bound:
             network = self.load(choice).network
             binding = network if make is None else make(network)
-            function = build_function(binding, self.execution(choice), images=images)
+            execution = self.execution(choice)
+            most_px = self.most_tile_px(binding, execution.device, images)
+            function = build_function(binding, execution, images=images)
             if not self._bound:
                 self._tell(function)
-            self._bound[known] = BoundModel(function, binding.footprint, binding)
+            self._bound[known] = BoundModel(function, binding.footprint, binding, most_px)
         return self._bound[known]
+
+    def most_tile_px(self, binding: "Restorer", device: "Device", images: int = 1) -> int | None:
+        """Find the largest tile that ``--max-memory`` leaves room for; None on graphics cards.
+
+        Parameters
+        ----------
+        binding : Restorer
+            With all its parameters.
+        device : Device
+            Where it will run.
+        images : int
+            Images that it takes at once.
+
+        Returns
+        -------
+        int or None
+            Side of the tile; pixels.
+        """
+        from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
+
+        if device.kind != "cpu":
+            return None
+        return largest_tile_px(bytes_per_pixel(binding.eval(), images=images), self._most_bytes)
 
     def _load(self, choice: Choice) -> LoadedModel:
         import torch

@@ -5,6 +5,7 @@ applies when neither the command line, the environment, a file nor the model car
 The records have no comparison and no text form of their own, which keeps ``--help`` quick.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -44,6 +45,35 @@ def parse_count(option: str, text: str, *, smallest: int) -> int | None:
             f"Leave {option} out to let focusfix choose.",
         )
     return int(text)
+
+
+def parse_size(option: str, text: str) -> int:
+    """Read the value of an option that takes an amount of memory.
+
+    Parameters
+    ----------
+    option : str
+        Name of the option, for the message.
+    text : str
+        What the user gave, such as ``800MB`` or ``1.5 GB``.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    UsageError
+        If it is something else.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", text.strip(), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise UsageError(
+            f"{option} takes an amount of memory such as 800MB or 1.5GB, not {text!r}.",
+            f"Leave {option} out for 2GB.",
+        )
+    return int(float(found[1]) * (1e6 if found[2].upper() == "M" else 1e9))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -196,6 +226,14 @@ class ComputeOptions(TileOptions):
             help="Margin in pixels that a tile is read with; no less than the network's reach.",
         ),
     ] = "auto"
+    max_memory: Annotated[
+        str,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory that tiles are chosen for on the CPU, such as 800MB; a size that is "
+            "named goes before it.",
+        ),
+    ] = "2GB"
     device: Annotated[
         str,
         typer.Option(

@@ -177,7 +177,11 @@ class Refocusing:
         check_halo(bound.footprint, self.sizes.halo_px)
         shape = self.reader.metadata.shape_yx
         plan = plan_tiles(
-            shape, bound.footprint, tile_px=self.sizes.tile_px, halo_px=self.sizes.halo_px
+            shape,
+            bound.footprint,
+            tile_px=self.sizes.tile_px,
+            halo_px=self.sizes.halo_px,
+            most_px=bound.most_tile_px,
         )
         batch = self.sizes.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
         known = self.survey.scales if scales is None else scales

@@ -108,7 +108,13 @@ def blur_back(
     tell_findings(reader, [(choice, survey)], shelf.console)
     bound = shelf.bind(choice, Reversed, key="reversed")
     shape = reader.metadata.shape_yx
-    plan = plan_tiles(shape, bound.footprint, tile_px=sizes.tile_px, halo_px=sizes.halo_px)
+    plan = plan_tiles(
+        shape,
+        bound.footprint,
+        tile_px=sizes.tile_px,
+        halo_px=sizes.halo_px,
+        most_px=bound.most_tile_px,
+    )
     tell_blending(shelf.console, reader, choice, plan)
     batch = sizes.batch_size or choose_batch_size(plan.tile_shape, bound.function.device)
     planes = planes_of_channels(reader.metadata, choice.channels)

