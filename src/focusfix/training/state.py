@@ -121,9 +121,13 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
     tensors : mapping of str to Tensor
         From :func:`optimizer_tensors`.
     """
+    weights = [each for group in optimizer.param_groups for each in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         index, _, key = name.partition(".")
-        moments.setdefault(int(index), {})[key] = value
+        kept = value
+        if value.shape == weights[int(index)].shape:  # in the same order in memory, too
+            kept = torch.empty_like(weights[int(index)], dtype=value.dtype).copy_(value)
+        moments.setdefault(int(index), {})[key] = kept
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
