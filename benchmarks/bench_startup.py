@@ -257,9 +257,9 @@ def report_small_images(
         f"{options.images} images of 128 x 128 pixels with `{options.model}`, loading of weights "
         f"included: {options.images / whole.median_s:.1f} images/s; weights are loaded "
         f"{seen.n_loaded / len(whole.seconds):.0f} times in a run, those that read blur included; "
-        f"the network, on tiles of {rows} x {columns} pixels with their halos, is busy {busy} of "
-        f"the time, {busy_cpu} of the processor time, by the calls alone (wanted: at least "
-        f"{WANTED_BUSY}); its calls in the run fill {inside:.2f} of the run's time. Beside the "
+        f"the network, on tiles of {rows} x {columns} pixels with their halos, alone takes {busy} "
+        f"of the time and {busy_cpu} of the processor time of the run (wanted: at least "
+        f"{WANTED_BUSY}); in the run its calls fill {inside:.2f} of the time. Beside the "
         f"network a file costs {own_ms:.0f} ms of processor time."
     )
     return [line], {
