@@ -52,7 +52,7 @@ PROGRAM = ("-c", "import sys; from focusfix.__main__ import main; sys.exit(main(
 IMPORT_TORCH = "import sys, time, torch; print(time.time(), time.process_time())"
 FIRST_PIXELS = """
 import sys, time
-from focusfix.cli.model_choice import ModelShelf
+from focusfix.cli.model_shelf import ModelShelf
 bind, first = ModelShelf.bind, []
 def watch(shelf, *given, **named):
     bound = bind(shelf, *given, **named)

@@ -18,7 +18,8 @@ from focusfix.cli.errands import Beside
 from focusfix.cli.files import Record, process_jobs, show_output
 from focusfix.cli.lens import choose_defocus, choose_optics, lens_psf
 from focusfix.cli.line_steps import StepOptions, Steps
-from focusfix.cli.model_choice import ModelShelf, find_model
+from focusfix.cli.model_choice import find_model
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_blurring import refocus_away
 from focusfix.cli.refocus_options import REFOCUSER

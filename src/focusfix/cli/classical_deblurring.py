@@ -14,7 +14,7 @@ from focusfix.cli.deblur_plan import given_options
 from focusfix.cli.depth_fusion import DepthFusing
 from focusfix.cli.files import Record
 from focusfix.cli.lens import choose_optics
-from focusfix.cli.model_choice import ModelShelf, check_halo
+from focusfix.cli.model_shelf import ModelShelf, check_halo
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import check_unlearned
 from focusfix.cli.restoration import (

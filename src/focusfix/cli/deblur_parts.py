@@ -14,8 +14,9 @@ from focusfix.cli.files import Record
 from focusfix.cli.focus_reference import bind_focus_code
 from focusfix.cli.line_deblurring import bind_line
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo
+from focusfix.cli.model_choice import Choice
 from focusfix.cli.model_record import describe_model
+from focusfix.cli.model_shelf import BoundModel, ModelShelf, check_halo
 from focusfix.cli.reblur import RestoredPart
 from focusfix.cli.refocus_deblurring import refocus_parts
 from focusfix.cli.refocus_options import REFOCUSER

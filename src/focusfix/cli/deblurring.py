@@ -20,7 +20,8 @@ from focusfix.cli.depth_fusion import DepthFusing
 from focusfix.cli.errands import Beside
 from focusfix.cli.files import Record, process_jobs, show_output
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import AUTO, AUTO_MODELS, ModelShelf
+from focusfix.cli.model_choice import AUTO, AUTO_MODELS
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.reblur import RestoredPart, check_reblurred
 from focusfix.cli.refocus_options import surface_of

@@ -10,7 +10,7 @@ from focusfix.cli.classical_record import UnlearnedWork, check_cpu, finish_recor
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.files import Record
-from focusfix.cli.model_choice import check_halo
+from focusfix.cli.model_shelf import check_halo
 from focusfix.cli.options import parse_count
 from focusfix.cli.restoration import (
     Part,

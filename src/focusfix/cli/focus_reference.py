@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_shelf import BoundModel, ModelShelf
 from focusfix.cli.restoration import middle_window
 from focusfix.cli.second_image import grey
 from focusfix.errors import ModelError

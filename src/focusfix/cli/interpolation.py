@@ -15,7 +15,8 @@ from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, plan_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions, Steps
-from focusfix.cli.model_choice import ModelShelf, family_of, find_model
+from focusfix.cli.model_choice import family_of, find_model
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
 from focusfix.cli.restoration import (

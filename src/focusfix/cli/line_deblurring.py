@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from focusfix.cli.blurrier_end import BlurrierEnd, Defocus, choose_end, scaled_middle
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_shelf import BoundModel, ModelShelf
 from focusfix.cli.second_image import SecondImage
 
 if TYPE_CHECKING:

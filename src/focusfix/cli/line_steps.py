@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.blurrier_end import BlurrierEnd, scaled_middle
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
 from focusfix.cli.model_record import describe_model
+from focusfix.cli.model_shelf import BoundModel, ModelShelf
 from focusfix.cli.restoration import Part, planes_of_channels
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Steps:
         -------
         Part
         """
-        from focusfix.cli.model_choice import check_halo
+        from focusfix.cli.model_shelf import check_halo
         from focusfix.engine.tiles import plan_tiles
         from focusfix.operations.images import choose_batch_size
 

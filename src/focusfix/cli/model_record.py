@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from focusfix.cli.model_choice import Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.restoration import Part, describe_part
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from focusfix.cli.image_pairs import match_planes
 from focusfix.cli.misfits import blur_misfit
-from focusfix.cli.model_choice import Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.restoration import Part, middle_slice, planes_of_channels
 from focusfix.cli.second_image import grey
 from focusfix.cli.trust_plan import find_reader

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from focusfix.cli.blur_options import OPTICS, BlurOptions
 from focusfix.cli.choices import Normalization
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import Choice, ModelShelf, family_of, find_model
+from focusfix.cli.model_choice import Choice, family_of, find_model
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.refocusing import Refocusing
 from focusfix.cli.restoration import Part, planes_of_channels

@@ -14,7 +14,7 @@ from focusfix.cli.restoration import Part, planes_of_channels
 from focusfix.errors import InputError
 
 if TYPE_CHECKING:
-    from focusfix.cli.model_choice import BoundModel
+    from focusfix.cli.model_shelf import BoundModel
     from focusfix.io.image import ImageReader
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import BoundModel, Choice, ModelShelf, check_halo
+from focusfix.cli.model_choice import Choice
 from focusfix.cli.model_record import describe_model
+from focusfix.cli.model_shelf import BoundModel, ModelShelf, check_halo
 from focusfix.cli.refocus_options import RefocusOptions
 from focusfix.cli.restoration import Part, output_metadata
 from focusfix.errors import FocusfixError, InputError, UsageError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix.blocks import PaintedBlock
 from focusfix.cli.console import Console
-from focusfix.cli.model_choice import Choice, ModelShelf
+from focusfix.cli.model_choice import Choice
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.reblur import RestoredPart, load_reader, read_middle
 from focusfix.cli.restoration import Part, complete_parts, planes_of_channels, restore_file
 from focusfix.errors import UsageError

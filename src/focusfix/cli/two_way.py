@@ -6,8 +6,9 @@ from focusfix.cli.blur_options import OPTICS, BlurOptions
 from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import Choice, ModelShelf, family_of, find_model
+from focusfix.cli.model_choice import Choice, family_of, find_model
 from focusfix.cli.model_record import describe_model
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.restoration import Part, planes_of_channels
 from focusfix.cli.scales import fit_scales, tell_findings
 from focusfix.errors import UsageError

@@ -15,7 +15,8 @@ from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions
-from focusfix.cli.model_choice import ModelShelf, family_of, find_model
+from focusfix.cli.model_choice import family_of, find_model
+from focusfix.cli.model_shelf import ModelShelf
 from focusfix.cli.options import parse_count
 from focusfix.cli.refocus_levels import RecordedLevels, parse_level, sharpest_level
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
@@ -33,7 +34,7 @@ from focusfix.cli.sidecar import sidecar_path, write_record
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
-    from focusfix.cli.model_choice import BoundModel
+    from focusfix.cli.model_shelf import BoundModel
     from focusfix.engine.source import PixelSource
     from focusfix.io.image import ImageMetadata, ImageReader
 

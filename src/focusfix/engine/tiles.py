@@ -12,25 +12,14 @@ of the image. A network is equivariant only for shifts on that grid, so the phas
 matters more than its size. Positions outside the image are filled with the image's reflection.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from focusfix.engine.tile_sizes import auto_tile_px, choose_core_px, round_up
 from focusfix.errors import UsageError
 from focusfix.footprint import Footprint
-
-PREFERRED_CORE_PX = 1024
-MOST_TILE_PX = 1536
-"""Beyond this, tiles outgrow the caches of processors, which costs more than halos do."""
-
-LEAST_CORE_HALOS = 2
-ALIGNED_CORES_PX = (1024, 512, 256)
-"""Cores of wide images are whole multiples of one of these, as tiles and chunks of files are."""
-
-_MANY_TILES = 8
-_LEAST_ALIGNED_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -206,29 +195,6 @@ def reflect_positions(start: int, stop: int, size: int) -> npt.NDArray[np.intp]:
     return np.where(folded < size, folded, period - folded)
 
 
-def auto_tile_px(footprint: Footprint, *, most_px: int | None = None) -> int:
-    """Choose a tile length whose halo is cheap and whose memory is bounded.
-
-    Parameters
-    ----------
-    footprint : Footprint
-        Reach and stride of the network.
-    most_px : int, optional
-        Longest side that there is memory for; pixels.
-
-    Returns
-    -------
-    int
-        Pixels per side, halo included: room for a core of ``PREFERRED_CORE_PX``, but no more than
-        ``MOST_TILE_PX`` unless a core would be narrower than two halos; no more than ``most_px``
-        where that leaves a core at all.
-    """
-    halo, stride = footprint.halo_px, footprint.stride_px
-    least = max(_round_up(LEAST_CORE_HALOS * halo, stride), stride) + 2 * halo
-    tile = max(min(PREFERRED_CORE_PX + 2 * halo, MOST_TILE_PX), least)
-    return tile if most_px is None else max(min(tile, most_px), stride + 2 * halo)
-
-
 def plan_tiles(
     shape_yx: tuple[int, int],
     footprint: Footprint,
@@ -270,7 +236,7 @@ def plan_tiles(
         If the tile has no room for a core beside its halo.
     """
     stride = footprint.stride_px
-    halo = footprint.halo_px if halo_px is None else _round_up(halo_px, stride)
+    halo = footprint.halo_px if halo_px is None else round_up(halo_px, stride)
     tile = tile_px or auto_tile_px(Footprint(halo, stride, footprint.exact), most_px=most_px)
     room = (tile - 2 * halo) // stride * stride
     one_tile = max(shape_yx) <= room
@@ -278,14 +244,14 @@ def plan_tiles(
     if one_tile or (exact and ramp_px is None):
         ramp = 0
     else:
-        ramp = _auto_ramp(room, stride) if ramp_px is None else _round_up(ramp_px, stride)
+        ramp = _auto_ramp(room, stride) if ramp_px is None else round_up(ramp_px, stride)
     limit = room - 2 * ramp
     if limit < max(stride, 2 * ramp):
         raise UsageError(
             f"A tile of {tile} pixels has no room for a core beside a halo of {halo} pixels.",
             f"Use tiles of at least {2 * halo + max(stride, 4 * ramp)} pixels or the size auto.",
         )
-    core_y, core_x = (max(_core(size, limit, stride), 2 * ramp) for size in shape_yx)
+    core_y, core_x = (max(choose_core_px(size, limit, stride), 2 * ramp) for size in shape_yx)
     return TilePlan(
         shape_yx=shape_yx,
         rows=plan_axis(shape_yx[0], core_y, halo, ramp),
@@ -298,20 +264,5 @@ def plan_tiles(
     )
 
 
-def _round_up(value: int, grid: int) -> int:
-    return -(-value // grid) * grid
-
-
 def _auto_ramp(room: int, stride: int) -> int:
     return 0 if room < 4 * stride else max(room // 8 // stride * stride, stride)
-
-
-def _core(size: int, limit: int, stride: int) -> int:
-    """Share an axis out evenly, or, where a file would hold up many tiles, in whole chunks."""
-    n_tiles = -(-size // limit)
-    for side in ALIGNED_CORES_PX if n_tiles >= _MANY_TILES else ():
-        grid = math.lcm(side, stride)
-        aligned = limit // grid * grid
-        if aligned >= _LEAST_ALIGNED_SHARE * limit:
-            return aligned
-    return _round_up(-(-size // n_tiles), stride)

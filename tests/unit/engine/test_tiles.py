@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from focusfix.engine.tile_sizes import auto_tile_px
 from focusfix.engine.tiles import (
     Span,
-    auto_tile_px,
     plan_axis,
     plan_tiles,
     reflect_positions,
