@@ -125,16 +125,30 @@ def restore(
         name="focusfix-read",
     )
 
-    def compute() -> Iterator[PaintedBlock]:
-        with closing(tiles):
-            for batch in _batches(tiles, batch_size):
-                for painted, n_clipped in painter.paint(batch, scales[batch[0].plane]):
-                    progress.count(painter, painted, n_clipped)
-                    yield painted
-                    del painted
-                batch.clear()
+    blocks = _paint(_batches(tiles, batch_size), painter, scales, progress)
+    return run_ahead(_closing_after(tiles, blocks), name="focusfix-compute")
 
-    return run_ahead(compute(), name="focusfix-compute")
+
+def _paint(
+    batches: Iterator[list[Tile]],
+    painter: TilePainter,
+    scales: Sequence[IntensityScale],
+    progress: "_Progress",
+) -> Iterator[PaintedBlock]:
+    for batch in batches:
+        for painted, n_clipped in painter.paint(batch, scales[batch[0].plane]):
+            progress.count(painter, painted, n_clipped)
+            yield painted
+            del painted
+        batch.clear()
+
+
+def _closing_after(
+    tiles: Generator[Tile, None, None], blocks: Iterator[PaintedBlock]
+) -> Iterator[PaintedBlock]:
+    """Stop reading when nobody wants the blocks any more."""
+    with closing(tiles):
+        yield from blocks
 
 
 def _read_tiles(
