@@ -73,6 +73,18 @@ def test_other_channels_are_copied(run_cli, stack, tiny_weights):
     assert all(not np.array_equal(a, b) for a, b in zip(after[:, 1], before[:, 1], strict=True))
 
 
+def test_memory_that_is_allowed_decides_on_tiles_and_nothing_else(run_cli, image, tiny_weights):
+    tiles, pixels = [], []
+    for number, size in enumerate(("2GB", "501MB")):
+        output = image.with_name(f"{number}.tif")
+        options = ("-m", tiny_weights, "-o", output, "--max-memory", size, "--json")
+        [model] = json.loads(run_cli("deblur", image, *options).out)["models"]
+        tiles.append(model["tiles"]["shape_px"])
+        pixels.append(tifffile.imread(output).astype(int))
+    assert tiles[1] < tiles[0]
+    np.testing.assert_allclose(pixels[0], pixels[1], atol=1)  # rounded to whole grey values
+
+
 def test_small_tiles_and_batches_change_nothing(run_cli, image, tiny_weights):
     first, second = image.with_name("one.tif"), image.with_name("tiled.tif")
     run_cli("deblur", image, "-m", tiny_weights, "--dtype", "float32", "-o", first)

@@ -67,13 +67,14 @@ def parse_size(option: str, text: str) -> int:
     UsageError
         If it is something else.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", text.strip(), re.IGNORECASE)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])(i?)B?", text.strip(), re.IGNORECASE)
     if found is None or not float(found[1]):
         raise UsageError(
             f"{option} takes an amount of memory such as 800MB or 1.5GB, not {text!r}.",
             f"Leave {option} out for 2GB.",
         )
-    return int(float(found[1]) * (1e6 if found[2].upper() == "M" else 1e9))
+    base, power = 1024 if found[3] else 1000, 2 if found[2].upper() == "M" else 3
+    return int(float(found[1]) * base**power)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
