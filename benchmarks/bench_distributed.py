@@ -128,7 +128,7 @@ def measure(options: argparse.Namespace) -> tuple[Ratio, Ratio, list[list[float]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
-    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--side", type=int, default=512, help="of the images; pixels")
     parser.add_argument("--model", default="fluorescence")
     add_options(parser, repeats=3)
