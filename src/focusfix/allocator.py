@@ -16,8 +16,8 @@ def keep_freed_memory() -> bool:
     """Reuse memory between tiles, in one pool for all threads; once for the process.
 
     Left to itself, the library gives feature maps back to the system after every layer, which has
-    to clear them when they are asked for again: a quarter of the time of a network on the CPU.
-    Threads have pools of their own then, which grow apart. Up to 256 MiB are kept.
+    to clear them when they are asked for again, and gives each thread a pool of its own, which grow
+    apart. Up to 256 MiB are kept.
 
     Returns
     -------

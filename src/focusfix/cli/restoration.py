@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix.blocks import PaintedBlock
-from focusfix.cli.bands import merge_blocks
 from focusfix.cli.choices import OutputType
 from focusfix.cli.console import Console
+from focusfix.cli.merged_blocks import merge_blocks
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:

@@ -82,9 +82,8 @@ class _LiveBytes(TorchFunctionMode):
         return result
 
     def _note(self, tensor: Tensor) -> None:
-        with torch._C.DisableTorchFunction():  # noqa: SLF001 - it has no public name
-            storage = tensor.untyped_storage()
-            place, size = storage.data_ptr(), storage.nbytes()
+        storage = tensor.untyped_storage()
+        place, size = storage.data_ptr(), storage.nbytes()
         self._sizes[place] = size
         self._users[place] = self._users.get(place, 0) + 1
         self.peak = max(self.peak, sum(self._sizes.values()))
