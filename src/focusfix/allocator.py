@@ -4,11 +4,10 @@ import ctypes
 import os
 from functools import cache
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Parameters of `mallopt`, as in malloc.h of the GNU C library."""
 
-_KEPT_BYTES = 256 << 20
-_LARGEST_BYTES = 32 << 20
+_KEPT_BYTES = 512 << 20
 
 
 @cache
@@ -17,7 +16,7 @@ def keep_freed_memory() -> bool:
 
     Left to itself, the library gives feature maps back to the system after every layer, which has
     to clear them when they are asked for again, and gives each thread a pool of its own, which grow
-    apart. Up to 256 MiB are kept.
+    apart. Up to 512 MiB are kept.
 
     Returns
     -------
@@ -30,7 +29,7 @@ def keep_freed_memory() -> bool:
         return False
     settings = (
         (_ARENA_MAX, 1),
-        (_MMAP_THRESHOLD, _LARGEST_BYTES),
+        (_MMAP_MAX, 0),
         (_TRIM_THRESHOLD, _KEPT_BYTES),
     )
     return all(mallopt(parameter, value) for parameter, value in settings)

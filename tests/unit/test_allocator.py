@@ -17,8 +17,8 @@ libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.free.argtypes = [ctypes.c_void_p]
 def touch():
-    place = libc.malloc(20 << 20)
-    ctypes.memset(place, 1, 20 << 20)
+    place = libc.malloc(50 << 20)
+    ctypes.memset(place, 1, 50 << 20)
     libc.free(place)
 libc.mallopt(-3, 128 << 10) if sys.argv[1] != "keep" else None
 touch()
@@ -39,7 +39,7 @@ def test_memory_is_not_fetched_from_the_system_again() -> None:
         )
         for mode in ("keep", "leave")
     }
-    pages = 5 * (20 << 20) // 4096
+    pages = 5 * (50 << 20) // 4096
     assert faults["keep"] < pages / 20
     assert faults["leave"] > pages / 20
 

@@ -82,8 +82,8 @@ class ModulatedConvolutions(nn.Module):
             None of them negative.
         """
         gain, offset = self.modulation(code).chunk(2, dim=1)
-        found = F.relu(self.first(features) * (1 + gain) + offset)
-        return F.relu(self.second(found))
+        found = F.relu_(self.first(features) * (1 + gain) + offset)
+        return F.relu_(self.second(found))
 
 
 def distance_map(dz_um: float | Tensor, image: Tensor) -> Tensor:

@@ -7,6 +7,9 @@ from torch.nn import functional as F
 from focusfix.models.base import cut_margin
 from focusfix.models.rings import node_matrix, support_window
 
+_FAST_GRID = 8
+_FAST_FACTORS = (2, 3, 5, 7)
+
 
 class RadialFilter(nn.Module):
     """Turns radial gains into filters of finite support, and convolves images with them.
@@ -68,8 +71,10 @@ class PreparedImage:
 
     def __init__(self, filters: RadialFilter, padded: Tensor) -> None:
         self._filters = filters
-        self._grid = padded.shape[-2:]
-        self._spectrum = torch.fft.rfft2(padded)
+        height, width = padded.shape[-2:]
+        self._shape = height, width
+        self._grid = fast_length(height), fast_length(width)
+        self._spectrum = torch.fft.rfft2(padded, self._grid)
         rows, columns = self._grid
         self._waves = [self._cosines(rows, rows), self._cosines(columns, columns // 2 + 1)]
 
@@ -85,7 +90,8 @@ class PreparedImage:
         response = self._waves[0] @ quarter @ self._waves[1].T
         parts = torch.view_as_real(self._spectrum) * response[..., None]
         result = torch.fft.irfft2(torch.view_as_complex(parts), self._grid)
-        return cut_margin(result, self._filters.support_px)
+        height, width = self._shape
+        return cut_margin(result[..., :height, :width], self._filters.support_px)
 
     def _cosines(self, side: int, count: int) -> Tensor:
         """Return the cosines that turn one half of an even filter into its transfer."""
@@ -95,6 +101,33 @@ class PreparedImage:
         waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
         waves[:, 0] = 1
         return waves.to(table.dtype)
+
+
+def fast_length(size: int) -> int:
+    """Return the next length that Fourier transforms are fast at.
+
+    Parameters
+    ----------
+    size : int
+        Length to make room for; pixels, at least 1.
+
+    Returns
+    -------
+    int
+        At least ``size``; a multiple of 8 without prime factors above 7. Others take up to three
+        times as long.
+    """
+    length = -(-size // _FAST_GRID) * _FAST_GRID
+    while _without_small_factors(length) > 1:
+        length += _FAST_GRID
+    return length
+
+
+def _without_small_factors(number: int) -> int:
+    for factor in _FAST_FACTORS:
+        while number % factor == 0:
+            number //= factor
+    return number
 
 
 def with_margin(image: Tensor, cut_px: int, margin_px: int) -> Tensor:

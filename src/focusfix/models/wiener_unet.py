@@ -44,8 +44,8 @@ class _ResidualBlock(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, features: Tensor) -> Tensor:
-        change: Tensor = self.second(F.relu(self.first(features)))
-        return features + change
+        change: Tensor = self.second(F.relu_(self.first(features)))
+        return change.add_(features)
 
 
 class WienerUNet(Restorer):
@@ -189,11 +189,11 @@ class _Finish(nn.Module):
                 features = features + F.interpolate(
                     self.blur(code), scale_factor=float(self.code_times)
                 )
-            features = down(F.relu(features))
+            features = down(F.relu_(features))
             skips.append(features)
         for level in range(len(self.up) - 1, -1, -1):
             wider = F.interpolate(self.widen[level](features), scale_factor=2.0)
-            features = self.up[level](wider + skips[level])
+            features = self.up[level](wider.add_(skips[level]))
         remainder: Tensor = F.pixel_shuffle(self.leave(features), 2)
         return remainder
 
