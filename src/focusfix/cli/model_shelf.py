@@ -170,23 +170,24 @@ class ModelShelf:
         if known not in self._bound:
             network = self.load(choice).network
             binding = network if make is None else make(network)
-            execution = self.execution(choice)
-            most_px = self.most_tile_px(binding, execution.device, images)
-            function = build_function(binding, execution, images=images)
+            function = build_function(binding, self.execution(choice), images=images)
+            most_px = self.most_tile_px(binding, function, images)
             if not self._bound:
                 self._tell(function)
             self._bound[known] = BoundModel(function, binding.footprint, binding, most_px)
         return self._bound[known]
 
-    def most_tile_px(self, binding: "Restorer", device: "Device", images: int = 1) -> int | None:
+    def most_tile_px(
+        self, binding: "Restorer", function: "NetworkFunction", images: int = 1
+    ) -> int | None:
         """Find the largest tile that ``--max-memory`` leaves room for; None on graphics cards.
 
         Parameters
         ----------
         binding : Restorer
             With all its parameters.
-        device : Device
-            Where it will run.
+        function : NetworkFunction
+            What it became.
         images : int
             Images that it takes at once.
 
@@ -197,9 +198,10 @@ class ModelShelf:
         """
         from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
 
-        if device.kind != "cpu":
+        if function.device.kind != "cpu":
             return None
-        return largest_tile_px(bytes_per_pixel(binding.eval(), images=images), self._most_bytes)
+        needed = bytes_per_pixel(binding.eval(), images=images)
+        return largest_tile_px(needed, self._most_bytes, function.runtime)
 
     def _load(self, choice: Choice) -> LoadedModel:
         import torch

@@ -100,7 +100,7 @@ def _map_part(shelf: ModelShelf, image: "ImageReader", restored: RestoredPart) -
     binding = bind_trust(restored.network, load_reader(shelf), choice.header.trust)
     device = shelf.execution(choice).device
     function = build_function(binding, Execution(device, "fp32", "torch"))
-    most_px = shelf.most_tile_px(binding, device)
+    most_px = shelf.most_tile_px(binding, function)
     plan = plan_tiles(image.metadata.shape_yx, binding.footprint, most_px=most_px)
     scales = tuple(ChangeScale.of(scale) for scale in restored.part.scales)
     batch = choose_batch_size(plan.tile_shape, device)

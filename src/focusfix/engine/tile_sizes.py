@@ -4,16 +4,16 @@ import math
 
 from focusfix.footprint import Footprint
 
-PREFERRED_CORE_PX = 1024
-MOST_TILE_PX = 1536
-"""Beyond this, tiles outgrow the caches of processors, which costs more than halos do."""
+PREFERRED_CORE_PX = 1536
+MOST_TILE_PX = 2048
+"""Beyond this, halos cost little and tiles much memory."""
 
 LEAST_CORE_HALOS = 2
 ALIGNED_CORES_PX = (1024, 512, 256)
 """Cores of wide images are whole multiples of one of these, as tiles and chunks of files are."""
 
 _MANY_TILES = 8
-_LEAST_ALIGNED_SHARE = 0.75
+_LEAST_ALIGNED_SHARE = 2 / 3
 
 
 def auto_tile_px(footprint: Footprint, *, most_px: int | None = None) -> int:

@@ -3,7 +3,7 @@
 import math
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,8 +11,13 @@ from torch.overrides import TorchFunctionMode
 
 from focusfix.models.base import Restorer
 
+Runtime = Literal["torch", "openvino"]
+
 BASE_BYTES = 500_000_000
 """For the program, its libraries, weights, and tiles on their way from and to files."""
+
+TAKEN = {"torch": 1.6, "openvino": 1.0}
+"""What a process takes for each byte that tensors need; freed memory of other sizes is kept."""
 
 _LEAST_SIDE_PX, _LEAST_STRIDES = 64, 4
 
@@ -41,7 +46,7 @@ def bytes_per_pixel(network: Restorer, *, images: int = 1) -> float:
     return float(live.peak / side**2)
 
 
-def largest_tile_px(bytes_each: float, most_bytes: int) -> int:
+def largest_tile_px(bytes_each: float, most_bytes: int, runtime: Runtime = "torch") -> int:
     """Choose the side of the largest square tile that a process has memory for.
 
     Parameters
@@ -50,13 +55,15 @@ def largest_tile_px(bytes_each: float, most_bytes: int) -> int:
         Working memory for each pixel; bytes.
     most_bytes : int
         What the whole process may take; bytes.
+    runtime : {"torch", "openvino"}
+        What the network runs in.
 
     Returns
     -------
     int
         Pixels; 0 if there is none.
     """
-    return math.isqrt(max(int((most_bytes - BASE_BYTES) / bytes_each), 0))
+    return math.isqrt(max(int((most_bytes - BASE_BYTES) / (bytes_each * TAKEN[runtime])), 0))
 
 
 class _LiveBytes(TorchFunctionMode):

@@ -52,11 +52,11 @@ def test_parts_of_a_span_share_its_window() -> None:
 @pytest.mark.parametrize(
     ("footprint", "tile_px"),
     [
-        (Footprint(0, 1), 1024),
-        (Footprint(15, 4), 1056),
-        (Footprint(63, 32), 1152),
-        (Footprint(221, 32), 1472),
-        (Footprint(360, 16), 1536),
+        (Footprint(0, 1), 1536),
+        (Footprint(15, 4), 1568),
+        (Footprint(63, 32), 1664),
+        (Footprint(221, 32), 1984),
+        (Footprint(360, 16), 2048),
         (Footprint(560, 16), 4 * 560),
     ],
 )
@@ -67,22 +67,22 @@ def test_auto_tile_grows_with_the_halo(footprint: Footprint, tile_px: int) -> No
 def test_memory_bounds_tiles_as_far_as_there_is_a_core() -> None:
     footprint = Footprint(60, 16)
     assert auto_tile_px(footprint, most_px=700) == 700
-    assert auto_tile_px(footprint, most_px=5000) == 1152
+    assert auto_tile_px(footprint, most_px=5000) == 1664
     assert auto_tile_px(footprint, most_px=0) == 16 + 2 * 64
     assert plan_tiles((3000, 3000), footprint, most_px=300).core_yx[0] <= 172
 
 
 @pytest.mark.parametrize(
     ("footprint", "core_px"),
-    [(Footprint(15, 4), 1024), (Footprint(221, 32), 1024), (Footprint(360, 16), 768)],
+    [(Footprint(15, 4), 1024), (Footprint(221, 32), 1024), (Footprint(360, 16), 1024)],
 )
 def test_cores_of_wide_images_are_whole_chunks_of_files(footprint: Footprint, core_px: int) -> None:
     assert plan_tiles((20_000, 20_000), footprint).core_yx == (core_px, core_px)
 
 
 def test_few_tiles_share_an_axis_evenly() -> None:
-    plan = plan_tiles((1500, 3100), Footprint(15, 4))
-    assert plan.core_yx == (752, 776)
+    plan = plan_tiles((2300, 4100), Footprint(15, 4))
+    assert plan.core_yx == (1152, 1368)
 
 
 def test_a_small_image_is_one_exact_tile_without_ramp() -> None:
