@@ -191,9 +191,10 @@ class _Finish(nn.Module):
                 )
             features = down(F.relu_(features))
             skips.append(features)
+        skips.pop()
         for level in range(len(self.up) - 1, -1, -1):
-            wider = F.interpolate(self.widen[level](features), scale_factor=2.0)
-            features = self.up[level](wider.add_(skips[level]))
+            features = F.interpolate(self.widen[level](features), scale_factor=2.0)
+            features = self.up[level](features.add_(skips.pop()))
         remainder: Tensor = F.pixel_shuffle(self.leave(features), 2)
         return remainder
 
