@@ -5,6 +5,9 @@ focusfix decodes and encodes LZW-compressed TIFF on the way; MONAI's `sliding_wi
 whole image in memory and return it there, in windows of 512 pixels. All use the same weights,
 number format, threads and device. A runtime or a peer that is not there is left out.
 
+What tiles are worth shows where they meet: results are compared with that of one tile around the
+first corner of tiles.
+
 `--model u-net` is a U-Net of 1.9 million parameters with random weights (`multilevel-unet` with
 one level): a purely convolutional network, which OpenVINO can take.
 """
@@ -22,6 +25,7 @@ from network_peers import Assignment, start_peers
 from noisy_images import write_noisy_image
 from probe_network import grey_tiles
 from results import add_options, publish, table
+from seam_check import GREY_LEVELS, FloatArray, prepare_check, restore_whole
 from timing import Timing, compare, time_once
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,11 +41,16 @@ from focusfix.models.registry import build_network
 from focusfix.operations.images import ReaderSource, choose_batch_size
 from focusfix.runtime.device import Device, select_device
 from focusfix.runtime.executor import NetworkFunction, build_tile_function
+from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
 
 U_NET, U_NET_SETTINGS = "u-net", {"levels": 1}
 RUNTIMES = {"torch": "torch", "openvino": "OpenVINO"}
 WANTED_OVER_BARE, WANTED_OVER = 0.9, {"MONAI": 3.0, "CAREamics": 2.0}
+WANTED_HALO = 0.25
 BARE, WHOLE = "bare network", "focusfix, LZW in and out"
+WITHOUT_HALOS = "bare network without halos"
+MOST_BYTES = 2_000_000_000
+"""What `focusfix deblur` takes at most, unless `--max-memory` says otherwise."""
 
 Run = Callable[[], tuple[float, float]]
 """Does something once; returns seconds by the clock and of processor time."""
@@ -62,6 +71,8 @@ class Measured(NamedTuple):
         On what is missing, and versions of peers.
     work : float
         10^9 operations per 10^6 pixels, halos included.
+    differences : dict of str to float
+        By way: from one tile, over the standard deviation.
     """
 
     timed: Mapping[str, Timing]
@@ -69,12 +80,13 @@ class Measured(NamedTuple):
     plan: TilePlan
     notes: list[str]
     work: float
+    differences: Mapping[str, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     add_options(parser, repeats=3)
-    parser.add_argument("--side", type=int, default=2048, help="side of the image, px")
+    parser.add_argument("--side", type=int, default=4096, help="side of the image, px")
     parser.add_argument(
         "--model", default="fluorescence", help=f"{U_NET}, or weights as for focusfix deblur"
     )
@@ -133,15 +145,15 @@ def measure(
     reader: ImageReader, weights: Path, folder: Path, options: argparse.Namespace
 ) -> Measured:
     """Time all that is there in turns."""
-    network, _ = load_checkpoint(weights)
-    plan = plan_tiles(reader.metadata.shape_yx, network.footprint)
     device = select_device(options.device)
-    build = partial(prepare, weights, device, plan)
-    best = build("auto")
-    functions, notes = list_functions(build)
+    best = prepare(weights, device, 0, "auto")
+    plan = plan_as_the_command(reader, weights, best)
+    build = partial(prepare, weights, device)
+    functions, notes = list_functions(partial(build, plan.halo_px))
     ways: dict[str, Run] = dict(own_ways(functions, reader, plan, folder / "out.tif"))
-    save_for_peers(reader, folder / "in.npy")
-    assignment = Assignment(weights, folder / "in.npy", best.precision, device.name)
+    ways |= without_halos(best, plan)
+    image = save_for_peers(reader, folder / "in.npy")
+    assignment = Assignment(weights, folder / "in.npy", best.precision, device.name, folder)
     with start_peers(options.peer_python, assignment) as (peers, said):
         ways |= {peer_way(label): peer.run for label, peer in peers.items()}
         rounds = [
@@ -149,17 +161,44 @@ def measure(
             for _ in range(options.warm_up + options.repeats)
         ][options.warm_up :]
     timed = {name: Timing(*zip(*(each[name] for each in rounds), strict=True)) for name in ways}
-    return Measured(timed, best, plan, [*notes, *said], count_work(weights, plan))
+    check = prepare_check(image, plan, lambda halo: build(halo, "torch"))
+    restored = restore_whole(ReaderSource(reader), functions[best.runtime], plan)
+    differences = {own_way(WHOLE, best.runtime): check.difference(restored)}
+    for label in peers:
+        differences[peer_way(label)] = check.difference(np.load(assignment.result(label)))
+    work = count_work(weights, plan)
+    return Measured(timed, best, plan, [*notes, *said], work, differences)
 
 
-def prepare(weights: Path, device: Device, plan: TilePlan, runtime: str) -> NetworkFunction:
-    """Load the network for one runtime."""
+def plan_as_the_command(reader: ImageReader, weights: Path, function: NetworkFunction) -> TilePlan:
+    """Plan tiles as `focusfix deblur` does: within its memory on the CPU."""
+    network, _ = load_checkpoint(weights)
+    most_px = None
+    if function.device.kind == "cpu":
+        needed = bytes_per_pixel(network.eval())
+        most_px = largest_tile_px(needed, MOST_BYTES, function.runtime)
+    return plan_tiles(reader.metadata.shape_yx, network.footprint, most_px=most_px)
+
+
+def without_halos(function: NetworkFunction, plan: TilePlan) -> dict[str, Run]:
+    """Make a way that computes cores alone, as if pixels needed no others around them."""
+    cores = grey_tiles(1, plan.core_yx)
+
+    def run() -> None:
+        for _ in range(plan.n_tiles):
+            function(cores)
+
+    return {own_way(WITHOUT_HALOS, function.runtime): partial(time_once, run)}
+
+
+def prepare(weights: Path, device: Device, margin_px: int, runtime: str) -> NetworkFunction:
+    """Load the network for one runtime, and leave the margin of tiles out."""
     network, _ = load_checkpoint(weights)
     return build_tile_function(
         network,
         device=device,
         runtime=runtime,
-        margin_px=plan.halo_px,
+        margin_px=margin_px,
     )
 
 
@@ -208,10 +247,12 @@ def peer_way(label: str) -> str:
     return f"{label}, in memory, torch"
 
 
-def save_for_peers(reader: ImageReader, path: Path) -> None:
-    """Write the image as the peers take it."""
+def save_for_peers(reader: ImageReader, path: Path) -> FloatArray:
+    """Write the image as the peers take it, and return it."""
     rows, columns = (slice(0, size) for size in reader.metadata.shape_yx)
-    np.save(path, reader.read_window(0, rows, columns)[..., 0].astype(np.float32) / 4095)
+    image = reader.read_window(0, rows, columns)[..., 0].astype(np.float32) / GREY_LEVELS
+    np.save(path, image)
+    return image
 
 
 def count_work(weights: Path, plan: TilePlan) -> float:
@@ -228,7 +269,7 @@ def count_work(weights: Path, plan: TilePlan) -> float:
 
 def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str], dict[str, float]]:
     """Lay out throughputs and ratios."""
-    timed, best, plan, notes, work = measured
+    timed, best, plan, notes, work, differences = measured
     megapixels = options.side**2 / 1e6
     whole = timed[own_way(WHOLE, best.runtime)]
     rows = [
@@ -236,11 +277,21 @@ def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str]
             name, f"{megapixels / each.median_s:.3f}", f"{megapixels / each.median_cpu_s:.3f}",
             str(compare(each.seconds, whole.seconds)),
             str(compare(each.cpu_seconds, whole.cpu_seconds)),
+            f"{differences[name]:.2g}" if name in differences else "",
         ]
         for name, each in timed.items()
     ]  # fmt: skip
     mine = own_way("focusfix", best.runtime)
-    head = ("way", "megapixels/s", "per processor s", f"{mine}, is faster by", "in processor time")
+    with_halos, without = (timed[own_way(each, best.runtime)] for each in (BARE, WITHOUT_HALOS))
+    halo_work = compare(with_halos.cpu_seconds, without.cpu_seconds).median - 1
+    head = (
+        "way",
+        "megapixels/s",
+        "per processor s",
+        f"{mine}, is faster by",
+        "in processor time",
+        "differs from one tile by",
+    )
     formats = "" if best.precision == "bf16" or best.device.kind != "cpu" else (
         ", for this processor has no instructions for bf16"
     )  # fmt: skip
@@ -248,8 +299,10 @@ def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str]
         f"`{options.model}` on {options.side} x {options.side} pixels in {best.precision} on "
         f"{best.device.kind}{formats}; {torch.get_num_threads()} threads; `--runtime auto` takes "
         f"{RUNTIMES[best.runtime]}. {plan.n_tiles} tiles of {plan.tile_shape[0]} x "
-        f"{plan.tile_shape[1]} pixels, of which halos are {plan.halo_overhead:.1%} more than the "
-        f"image; {work:.0f} GFLOP per megapixel. {' '.join(notes)}"
+        f"{plan.tile_shape[1]} pixels; halos are {plan.halo_overhead:.1%} more pixels and "
+        f"{halo_work:.1%} more processor time (wanted: at most {WANTED_HALO:.0%}); "
+        f"{work:.0f} GFLOP per megapixel. {' '.join(notes)} Differences are the largest ones, over "
+        f"the standard deviation of the result."
     )
     over_peers = ", ".join(f"{factor:g} {label}" for label, factor in WANTED_OVER.items())
     wanted = f"Wanted: at least {WANTED_OVER_BARE} of the bare network, {over_peers}."
@@ -264,6 +317,7 @@ def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str]
     }
     figures |= {"threads": float(torch.get_num_threads()), "GFLOP per megapixel": work}
     figures |= {"side of the image": float(options.side), "halo overhead": plan.halo_overhead}
+    figures |= {"halo overhead in processor time": halo_work}
     return [facts, "", *table(head, rows), "", wanted], figures
 
 

@@ -33,12 +33,19 @@ class Assignment:
         Number format.
     device : str
         As torch calls it.
+    results : Path
+        Folder for the first result of each, as .npy.
     """
 
     weights: Path
     image: Path
     precision: str
     device: str
+    results: Path
+
+    def result(self, label: str) -> Path:
+        """Say where a peer puts its first result."""
+        return self.results / f"{label}.npy"
 
 
 class PeerMissingError(Exception):
@@ -68,7 +75,7 @@ class Peer:
             python, HERE / SCRIPTS[label], "--weights", assignment.weights,
             "--image", assignment.image, "--tile", WINDOW_PX,
             "--precision", "bf16" if assignment.precision == "bf16" else "fp32",
-            "--device", assignment.device,
+            "--device", assignment.device, "--keep", assignment.result(label),
         ]  # fmt: skip
         source = str(Path(focusfix.__file__).parents[1])
         self._process = subprocess.Popen(

@@ -44,7 +44,7 @@ class Task(NamedTuple):
     device: str
 
 
-def read_task(description: str | None) -> tuple[Task, Path | None]:
+def read_task(description: str | None) -> tuple[Task, Path]:
     """Read the command line; return what to do, and where to put the first result."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--weights", type=Path, required=True)
@@ -52,7 +52,9 @@ def read_task(description: str | None) -> tuple[Task, Path | None]:
     parser.add_argument("--tile", type=int, required=True, help="side of a window, px")
     parser.add_argument("--precision", choices=("fp32", "bf16"), required=True)
     parser.add_argument("--device", required=True)
-    parser.add_argument("--keep", type=Path, help="where to put the first result, as .npy")
+    parser.add_argument(
+        "--keep", type=Path, required=True, help="where to put the first result, as .npy"
+    )
     options = parser.parse_args()
     network, _ = load_checkpoint(options.weights)
     network.eval().to(device=options.device, memory_format=torch.channels_last)
@@ -61,13 +63,13 @@ def read_task(description: str | None) -> tuple[Task, Path | None]:
     return task, options.keep
 
 
-def serve(name: str, restore: Callable[[], FloatArray], keep: Path | None) -> None:
-    """Restore the image whenever a line comes in."""
+def serve(name: str, restore: Callable[[], FloatArray], keep: Path) -> None:
+    """Restore the image whenever a line comes in; keep the first result."""
     print(f"{name}, torch {torch.__version__}", flush=True)
     for _ in sys.stdin:
         started, started_cpu = time.perf_counter(), time.process_time()
         restored = restore()
-        print(time.perf_counter() - started, time.process_time() - started_cpu, flush=True)
-        if keep is not None:
+        taken = time.perf_counter() - started, time.process_time() - started_cpu
+        if not keep.exists():
             np.save(keep, restored)
-            keep = None
+        print(*taken, flush=True)
