@@ -80,7 +80,7 @@ def test_growth_knows_a_straight_line(bench) -> None:
 def assignment(bench, tmp_path):
     """Something to do for peers that do not look at it."""
     image = tmp_path / "in.npy"
-    return bench("network_peers").Assignment(tmp_path / "weights", image, "fp32", "cpu")
+    return bench("network_peers").Assignment(tmp_path / "weights", image, "fp32", "cpu", tmp_path)
 
 
 def test_missing_peers_are_no_failure(bench, assignment, tmp_path) -> None:

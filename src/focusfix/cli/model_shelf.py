@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from focusfix.footprint import Footprint
     from focusfix.models.base import Restorer
     from focusfix.operations.bindings import Execution
-    from focusfix.runtime.device import Device
     from focusfix.runtime.executor import NetworkFunction
 
 

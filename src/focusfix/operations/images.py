@@ -11,7 +11,7 @@ from focusfix.io.image import ImageReader
 if TYPE_CHECKING:
     from focusfix.runtime.device import Device
 
-_PIXELS_PER_CALL = 1 << 22
+_PIXELS_PER_CALL = 1 << 23
 
 
 def choose_batch_size(tile_shape: tuple[int, int], device: "Device") -> int:
@@ -28,7 +28,7 @@ def choose_batch_size(tile_shape: tuple[int, int], device: "Device") -> int:
     -------
     int
         1 on the CPU, where more tiles cost memory and gain nothing; elsewhere as many as make
-        about four million pixels.
+        about eight million pixels, so that they can be copied while others are computed.
     """
     if device.kind == "cpu":
         return 1

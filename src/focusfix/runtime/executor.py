@@ -17,6 +17,7 @@ from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
 from focusfix.runtime import openvino
 from focusfix.runtime.device import Device
+from focusfix.runtime.double_buffer import DoubleBuffer
 
 Tiles = npt.NDArray[np.float32]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -193,14 +194,19 @@ def _torch_function(
     """Run eagerly; channels last, which convolutions are fastest in on every device."""
     network.eval().to(device=device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def compute(tiles: Tiles) -> Tiles:
+    def compute(image: Tensor) -> Tensor:
         with torch.inference_mode(), _autocast(device, precision):
-            image = torch.from_numpy(np.ascontiguousarray(tiles)).to(device.name)
-            restored = network(image.contiguous(memory_format=torch.channels_last))
-            result: Tiles = restored.float().contiguous().cpu().numpy()
+            restored: Tensor = network(image.contiguous(memory_format=torch.channels_last))
+            return restored.float().contiguous()
+
+    def compute_here(tiles: Tiles) -> Tiles:
+        image = torch.from_numpy(np.ascontiguousarray(tiles)).to(device.name)
+        result: Tiles = compute(image).cpu().numpy()
         return result
 
-    return compute
+    if device.kind == "cuda":
+        return DoubleBuffer(compute, torch.device(device.name))
+    return compute_here
 
 
 def _autocast(device: Device, precision: Precision) -> AbstractContextManager[Any]:

@@ -13,7 +13,7 @@ from focusfix.runtime.device import Device, select_device
 def test_batches_pay_on_graphics_cards_only() -> None:
     card = Device("cuda:0", "cuda", "")
     assert choose_batch_size((256, 256), select_device("cpu")) == 1
-    assert choose_batch_size((1024, 1024), card) == 4
+    assert choose_batch_size((1024, 1024), card) == 8
     assert choose_batch_size((4096, 4096), card) == 1
 
 
