@@ -21,29 +21,25 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from measured_network import U_NET, count_work, find_or_make_weights
 from network_peers import Assignment, start_peers
 from noisy_images import write_noisy_image
 from probe_network import grey_tiles
 from results import add_options, publish, table
 from seam_check import GREY_LEVELS, FloatArray, prepare_check, restore_whole
 from timing import Timing, compare, time_once
-from torch.utils.flop_counter import FlopCounterMode
 
-from focusfix.config import CheckpointHeader
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
 from focusfix.errors import DeviceError
-from focusfix.io.checkpoint import library_versions, load_checkpoint, save_checkpoint
+from focusfix.io.checkpoint import load_checkpoint
 from focusfix.io.image import ImageReader, open_image, write_image
-from focusfix.io.weights import find_weights
-from focusfix.models.registry import build_network
 from focusfix.operations.images import ReaderSource, choose_batch_size
 from focusfix.runtime.device import Device, select_device
 from focusfix.runtime.executor import NetworkFunction, build_tile_function
 from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
 
-U_NET, U_NET_SETTINGS = "u-net", {"levels": 1}
 RUNTIMES = {"torch": "torch", "openvino": "OpenVINO"}
 WANTED_OVER_BARE, WANTED_OVER = 0.9, {"MONAI": 3.0, "CAREamics": 2.0}
 WANTED_HALO = 0.25
@@ -115,30 +111,6 @@ def title_of(model: str, device: Device) -> str:
     """Name the section of the page."""
     name = "A U-Net of 1.9 million parameters" if model == U_NET else "The shipped network"
     return f"{name} on {device.kind}"
-
-
-def find_or_make_weights(model: str, folder: Path) -> Path:
-    """Find weights, or write random ones for the U-Net."""
-    if model != U_NET:
-        return find_weights(model)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = build_network("multilevel-unet", U_NET_SETTINGS)
-    header = CheckpointHeader(
-        model="multilevel-unet",
-        hyperparameters=network.hyperparameters,
-        abilities=("deblur",),
-        modality="any",
-        trained_on="nothing",
-        licence="none",
-        seed=0,
-        steps=0,
-        versions=library_versions(),
-        summary="Random weights",
-    )
-    path = folder / "u-net.safetensors"
-    save_checkpoint(path, network, header)
-    return path
 
 
 def measure(
@@ -253,18 +225,6 @@ def save_for_peers(reader: ImageReader, path: Path) -> FloatArray:
     image = reader.read_window(0, rows, columns)[..., 0].astype(np.float32) / GREY_LEVELS
     np.save(path, image)
     return image
-
-
-def count_work(weights: Path, plan: TilePlan) -> float:
-    """Count the operations of matrix products and convolutions; 10^9 per 10^6 pixels of the image.
-
-    A multiplication and an addition are two; halos are part of it.
-    """
-    network, _ = load_checkpoint(weights)
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network.restore_core(torch.zeros(1, 1, *plan.tile_shape), plan.halo_px)
-    pixels = plan.shape_yx[0] * plan.shape_yx[1]
-    return counter.get_total_flops() * plan.n_tiles / pixels / 1e3
 
 
 def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str], dict[str, float]]:
