@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Restorer, check_image, check_integer
+from focusfix.models.base import Restorer, check_image, check_integer, cut_margin
+from focusfix.models.decoder_margins import decoder_margins
 from focusfix.models.reach import Span, farthest_reach, join
 
 _MOST = {"depth": 6, "base_width": 512, "kernel_px": 15, "in_channels": 64, "out_channels": 64}
@@ -112,17 +113,26 @@ class CareUNet(Restorer):
         ValueError
             If the number of channels or the size does not fit.
         """
+        return self.restore_core(image, 0)
+
+    def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
+        """Restore all but the margin, which the decoder leaves out early; see the base class."""
         check_image(image, channels=self.in_channels, stride_px=2**self.depth)
         features, skips = image, []
         for block in self.encoder:
             skips.append(block(features))
             features = F.max_pool2d(skips[-1], 2)
-        features = self.middle(features)
+        margins = decoder_margins(margin_px, self.depth + 1, 2 * self.radius_px)
+        features = cut_margin(self.middle(features), margins[-1].there - margins[-1].wanted)
         for level in range(self.depth - 1, -1, -1):
+            there, seen_px, wanted = margins[level]
             doubled = F.interpolate(features, scale_factor=2.0, mode="nearest")
-            features = self.decoder[level](torch.cat([doubled, skips[level]], dim=1))
+            larger = cut_margin(doubled, 2 * margins[level + 1].wanted - seen_px)
+            skip = cut_margin(skips.pop(), there - seen_px)
+            features = self.decoder[level](torch.cat([larger, skip], dim=1))
+            features = cut_margin(features, seen_px - wanted)
         prediction: Tensor = self.head(features)
-        return image + prediction if self.residual else prediction
+        return cut_margin(image, margin_px) + prediction if self.residual else prediction
 
     def _input_span(self, output: Span) -> Span:
         """Trace a stretch of the output back to the image."""

@@ -16,8 +16,6 @@ Wang and Han, "Defocus deblur microscopy via feature interactive coarse-to-fine 
 arXiv:2201.02876.
 """
 
-from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -25,11 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
-from focusfix.models.base import Restorer, check_choice, check_image, check_integer
+from focusfix.models.base import (
+    Restorer,
+    check_choice,
+    check_image,
+    check_integer,
+)
 from focusfix.models.reach import Span, farthest_reach, join
-
-Fusion = Literal["residual", "concat"]
-"""How decoder features enter the finer encoder: added to it, or stacked beside it."""
+from focusfix.models.sub_network import Fusion, SubNetwork, trace_level
 
 ImageLink = Literal["all", "not-finest"]
 """Which finer levels see the coarser prediction: every one, or all but the finest."""
@@ -155,6 +156,13 @@ class MultiLevelUNet(Restorer):
         list of Tensor, shapes (N, out_channels, Y / 2^(n-1), X / 2^(n-1))
             Predictions of levels n = 1, 2, ...: finest first.
         """
+        return self._predict(image, 0)
+
+    def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
+        """Restore all but the margin, which the decoder of level 1 leaves out early."""
+        return self._predict(image, margin_px)[0]
+
+    def _predict(self, image: Tensor, margin_px: int) -> list[Tensor]:
         check_image(image, channels=self.in_channels, stride_px=2 ** (_FINEST_RESOLUTIONS - 1))
         pyramid = [image]
         for _ in range(1, self.levels):
@@ -168,7 +176,8 @@ class MultiLevelUNet(Restorer):
                     outputs[0], scale_factor=2.0, mode="bilinear", align_corners=False
                 )
                 seen = torch.cat([seen, coarser], dim=1)
-            prediction, decoded = self.subnetworks[level - 1](seen, decoded)
+            margin = margin_px if level == 1 else 0
+            prediction, decoded = self.subnetworks[level - 1](seen, decoded, margin)
             outputs.insert(0, prediction)
         return outputs
 
@@ -178,7 +187,7 @@ class MultiLevelUNet(Restorer):
         prediction: Span | None = output
         decoded: dict[int, Span] = {}
         for level in range(1, self.levels + 1):
-            blocks, fused = _trace_level(_resolutions(level), prediction, decoded)
+            blocks, fused = trace_level(_resolutions(level), prediction, decoded)
             seen = blocks[0]
             prediction = seen.before_bilinear_doubling() if self._sees_prediction(level) else None
             wanted = blocks if self.fusion == "residual" else fused
@@ -187,114 +196,3 @@ class MultiLevelUNet(Restorer):
                 seen = seen.before_pooling()
             image = join(image, seen)
         return join(image)
-
-
-class SubNetwork(nn.Module):
-    """The U-Net of one level, with batch normalisation in the encoder only.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels of what it sees and of its prediction.
-    widths : sequence of int
-        Feature channels at each of its sizes, largest size first.
-    links : int
-        Encoder blocks, from the second on, that take over features of the coarser decoder.
-    fusion : {"residual", "concat"}
-        How they take them over.
-    """
-
-    def __init__(
-        self,
-        *,
-        in_channels: int,
-        out_channels: int,
-        widths: Sequence[int],
-        links: int,
-        fusion: Fusion,
-    ) -> None:
-        super().__init__()
-        self.fusion = fusion
-        stacked = links if fusion == "concat" else 0
-        # What block i hands on: its own channels, and those stacked onto them.
-        handed = [
-            width + (widths[i - 1] if 1 <= i <= stacked else 0) for i, width in enumerate(widths)
-        ]
-        self.encoder = nn.ModuleList(
-            _double_convolution(before, width, normalised=True)
-            for before, width in zip([in_channels, *handed[:-1]], widths, strict=True)
-        )
-        self.upsample = nn.ModuleList(
-            nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in pairwise(widths)
-        )
-        self.decoder = nn.ModuleList(
-            _double_convolution(width + skip, width, normalised=False)
-            for width, skip in zip(widths[:-1], handed[:-1], strict=True)
-        )
-        self.head = nn.Conv2d(widths[0], out_channels, 1)
-
-    def forward(self, seen: Tensor, coarser: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Predict one level.
-
-        Parameters
-        ----------
-        seen : Tensor, shape (N, in_channels, Y, X)
-            Image of this level and, if linked, the upsampled coarser prediction.
-        coarser : sequence of Tensor
-            Decoder features of the coarser level, its full size first; empty at the coarsest.
-
-        Returns
-        -------
-        prediction : Tensor, shape (N, out_channels, Y, X)
-            Restored image of this level.
-        decoded : list of Tensor
-            Decoder features of this level, its full size first.
-        """
-        features, skips = seen, []
-        for i, block in enumerate(self.encoder):
-            link = coarser[i - 1] if 1 <= i <= len(coarser) else None
-            if i > 0:
-                features = F.max_pool2d(features, 2)
-            if link is not None and self.fusion == "residual":
-                features = features + link
-            features = block(features)
-            if link is not None and self.fusion == "concat":
-                features = torch.cat([features, link], dim=1)
-            skips.append(features)
-        decoded: list[Tensor] = []
-        for i in range(len(self.decoder) - 1, -1, -1):
-            features = self.decoder[i](torch.cat([skips[i], self.upsample[i](features)], dim=1))
-            decoded.insert(0, features)
-        return self.head(features), decoded
-
-
-def _double_convolution(before: int, after: int, *, normalised: bool) -> nn.Sequential:
-    """Build two 3x3 convolutions with bias, each followed by ReLU."""
-    layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers.append(nn.Conv2d(channels, after, 3, padding=1))
-        if normalised:
-            layers.append(nn.BatchNorm2d(after))
-        layers.append(nn.ReLU(inplace=True))
-    return nn.Sequential(*layers)
-
-
-def _trace_level(
-    resolutions: int, prediction: Span | None, decoded: dict[int, Span]
-) -> tuple[list[Span], list[Span]]:
-    """Trace what is needed of one level, and of its decoder blocks by the finer level, back.
-
-    Returned are, for each encoder block, the needed stretch of its input and of what it hands on.
-    """
-    needed = prediction
-    skips = []
-    for i in range(resolutions - 1):
-        skip = join(needed, decoded.get(i)).before_convolution(2)
-        skips.append(skip)
-        needed = skip.before_doubling()
-    handed_on = [join(needed)]
-    blocks = [handed_on[0].before_convolution(2)]
-    for skip in reversed(skips):
-        handed_on.insert(0, join(skip, blocks[0].before_pooling()))
-        blocks.insert(0, handed_on[0].before_convolution(2))
-    return blocks, handed_on
