@@ -1,5 +1,6 @@
 """Refocusers with their distances bound, ready for tiles."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -23,6 +24,18 @@ class _Bound(Restorer):
         """That of the network, which holds for surfaces as for levels."""
         return self.network.footprint
 
+    @abstractmethod
+    def split(self, image: Tensor) -> tuple[Tensor, float | Tensor]:
+        """Split what the engine hands over into planes and their distances; micrometres."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Refocus a batch of what `split` takes."""
+        return self.network.refocus(*self.split(image))
+
+    def restore_core(self, image: Tensor, margin_px: int) -> Tensor:
+        """Refocus all but the margin; see the base class."""
+        return self.network.refocus_core(*self.split(image), margin_px)
+
 
 class AtDistance(_Bound):
     """Predict the plane at one distance from every image.
@@ -39,9 +52,9 @@ class AtDistance(_Bound):
         super().__init__(network)
         self.dz_um = dz_um
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Refocus images (N, 1, Y, X)."""
-        return self.network.refocus(image, self.dz_um)
+    def split(self, image: Tensor) -> tuple[Tensor, float | Tensor]:
+        """Take images (N, 1, Y, X)."""
+        return image, self.dz_um
 
 
 class AtSurface(_Bound):
@@ -53,9 +66,9 @@ class AtSurface(_Bound):
         With its weights.
     """
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Refocus images with their distances (N, 2, Y, X), the latter as shares of the range."""
-        return self.network.refocus(image[:, :1], image[:, 1:] * self.network.range_um)
+    def split(self, image: Tensor) -> tuple[Tensor, float | Tensor]:
+        """Take images with their distances (N, 2, Y, X), the latter as shares of the range."""
+        return image[:, :1], image[:, 1:] * self.network.range_um
 
 
 class FromPlanes(_Bound):
@@ -76,7 +89,7 @@ class FromPlanes(_Bound):
         super().__init__(network)
         self.distances_um = tuple(distances_um)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Fuse the planes that follow an image (N, 1 + M, Y, X)."""
+    def split(self, image: Tensor) -> tuple[Tensor, float | Tensor]:
+        """Take the planes that follow an image (N, 1 + M, Y, X)."""
         distances = torch.tensor(self.distances_um, device=image.device)
-        return self.network.refocus(image[:, 1:], distances.expand(len(image), -1))
+        return image[:, 1:], distances.expand(len(image), -1)

@@ -25,7 +25,9 @@ class Margins(NamedTuple):
     wanted: int
 
 
-def decoder_margins(margin_px: int, sizes: int, radius: int) -> list[Margins]:
+def decoder_margins(
+    margin_px: int, sizes: int, radius: int, *, result_radius: int = 0, doubling_radius: int = 0
+) -> list[Margins]:
     """Trace the margin that is needed from the result to the bottom of a U-Net.
 
     Parameters
@@ -37,6 +39,10 @@ def decoder_margins(margin_px: int, sizes: int, radius: int) -> list[Margins]:
         on the way up.
     radius : int
         Of all convolutions of one block together; pixels of its size.
+    result_radius : int
+        Of what makes the result from the decoder's features; pixels.
+    doubling_radius : int
+        Of doubling the size; pixels of the smaller one.
 
     Returns
     -------
@@ -45,10 +51,10 @@ def decoder_margins(margin_px: int, sizes: int, radius: int) -> list[Margins]:
         the edge.
     """
     found = []
-    wanted = 0
+    wanted = min(result_radius, margin_px)
     for size in range(sizes):
         there = margin_px // 2**size
         seen = min(wanted + radius, there) if size < sizes - 1 else wanted
         found.append(Margins(there, seen, wanted))
-        wanted = -(-seen // 2)
+        wanted = min(-(-seen // 2) + doubling_radius, there // 2)
     return found

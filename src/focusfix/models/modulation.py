@@ -121,4 +121,9 @@ def distance_map(dz_um: float | Tensor, image: Tensor) -> Tensor:
 
 def halve(dz_um: Tensor) -> Tensor:
     """Average distances (N, 1, Y, X) over 2x2 pixels; (N, 1, 1, 1) stays as it is."""
-    return dz_um if dz_um.shape[-2:] == (1, 1) else F.avg_pool2d(dz_um, 2)
+    return dz_um if is_flat(dz_um) else F.avg_pool2d(dz_um, 2)
+
+
+def is_flat(distances: Tensor) -> bool:
+    """Tell whether distances, or codes of them, are the same for all pixels of an image."""
+    return distances.shape[-2:] == (1, 1)

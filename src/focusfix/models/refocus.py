@@ -26,9 +26,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from focusfix.models.base import check_choice, check_image
+from focusfix.models.base import check_choice, check_image, cut_margin
+from focusfix.models.decoder_margins import decoder_margins
 from focusfix.models.distance_unet import DistanceUNet, double
-from focusfix.models.modulation import DistanceCode, ModulatedConvolutions, distance_map, halve
+from focusfix.models.modulation import (
+    DistanceCode,
+    ModulatedConvolutions,
+    distance_map,
+    halve,
+    is_flat,
+)
 
 
 class RefocusNet(DistanceUNet):
@@ -105,6 +112,10 @@ class RefocusNet(DistanceUNet):
         ValueError
             If the number of channels, the size or the shape of the distances does not fit.
         """
+        return self.refocus_core(image, dz_um, 0)
+
+    def refocus_core(self, image: Tensor, dz_um: float | Tensor, margin_px: int) -> Tensor:
+        """Refocus all but the margin, which the decoder leaves out early; see the base class."""
         check_image(image, channels=1, stride_px=2**self.depth)
         distances = distance_map(dz_um, image)
         codes, features, skips = [], image, []
@@ -115,11 +126,17 @@ class RefocusNet(DistanceUNet):
             found = block(features, codes[-1])
             features = found + _widen(features, found.shape[1])
             skips.append(features)
+        margins = decoder_margins(margin_px, self.depth + 1, 2, result_radius=1, doubling_radius=1)
+        features = cut_margin(skips.pop(), margins[-1].there - margins[-1].wanted)
         for level in range(self.depth - 1, -1, -1):
-            joined = torch.cat([skips[level], double(features)], dim=1)
-            features = self.decoder[level](joined, codes[level])
-        change: Tensor = self.head(features)
-        return image + change
+            there, seen_px, wanted = margins[level]
+            larger = cut_margin(double(features), 2 * margins[level + 1].wanted - seen_px)
+            joined = torch.cat([cut_margin(skips.pop(), there - seen_px), larger], dim=1)
+            code = codes[level]
+            code = code if is_flat(code) else cut_margin(code, there - seen_px)
+            features = cut_margin(self.decoder[level](joined, code), seen_px - wanted)
+        change = cut_margin(self.head(features), margins[0].wanted)
+        return cut_margin(image, margin_px) + change
 
 
 def _widen(features: Tensor, channels: int) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from focusfix.models.base import Restorer
+from focusfix.models.base import Restorer, cut_margin
 
 
 class Refocuser(Restorer):
@@ -41,6 +41,23 @@ class Refocuser(Restorer):
         -------
         Tensor, shape (N, 1, Y, X)
         """
+
+    def refocus_core(self, image: Tensor, dz_um: float | Tensor, margin_px: int) -> Tensor:
+        """Predict all but the margin of images, which serves as context.
+
+        Parameters
+        ----------
+        image, dz_um : Tensor
+            As for :meth:`refocus`.
+        margin_px : int
+            Pixels on every side that are not wanted; a multiple of the stride.
+
+        Returns
+        -------
+        Tensor, shape (N, 1, Y - 2 * margin_px, X - 2 * margin_px)
+            What :meth:`refocus` gives there.
+        """
+        return cut_margin(self.refocus(image, dz_um), margin_px)
 
     def forward(self, image: Tensor) -> Tensor:
         """Predict the recorded plane itself: refocus images (N, M, Y, X) by nothing."""
