@@ -191,7 +191,7 @@ class _Finish(nn.Module):
                 )
             features = down(F.relu_(features))
             skips.append(features)
-        skips.pop()
+        skips.pop()  # of the smallest size, which are the features themselves
         for level in range(len(self.up) - 1, -1, -1):
             features = F.interpolate(self.widen[level](features), scale_factor=2.0)
             features = self.up[level](features.add_(skips.pop()))
