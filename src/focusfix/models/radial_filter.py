@@ -114,8 +114,7 @@ def fast_length(size: int) -> int:
     Returns
     -------
     int
-        At least ``size``; a multiple of 8 without prime factors above 7. Others take up to three
-        times as long.
+        At least ``size``; a multiple of 8 without prime factors above 7.
     """
     length = -(-size // _FAST_GRID) * _FAST_GRID
     while _without_small_factors(length) > 1:
