@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--turns", type=int, default=4, help="turns that each loop takes")
     parser.add_argument("--steps", type=int, default=4, help="steps of a turn that are counted")
-    parser.add_argument("--batch-size", type=int, default=4)
+    parser.add_argument("--batch-size", type=int, default=8, help="as of train")
     parser.add_argument("--crop-size", type=int, default=128)
     add_results_option(parser)
     options = parser.parse_args()
