@@ -1,12 +1,12 @@
 """Alphas as the user gives them, and what the files of a series of them are called."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from focusfix.cli.files import plan_jobs
+from focusfix.cli.grids import parse_grid
 from focusfix.cli.options import BatchOptions
 from focusfix.errors import OutputError, UsageError
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from focusfix.io.batch import Job
 
 AUTO = "auto"
-_GRID_TOLERANCE = 1e-6
-_MOST_ALPHAS = 1000
 
 AlphaT = TypeVar("AlphaT", float, float | None)
 
@@ -67,49 +65,6 @@ def parse_alphas(values: Sequence[float], grid: str | None, *, zero_allowed: boo
     if doubled:
         raise UsageError(f"Alpha {doubled[0]} is given twice.", "Give each alpha once.")
     return alphas
-
-
-def parse_grid(option: str, text: str) -> list[float]:
-    """Read ``A:B:STEP`` as a grid that ends at B exactly.
-
-    Parameters
-    ----------
-    option : str
-        Name of the option, for the message.
-    text : str
-        What the user gave.
-
-    Returns
-    -------
-    list of float
-        From A to B, each made of whole numbers of steps.
-
-    Raises
-    ------
-    UsageError
-        If it has another form, or the steps do not lead from A to B.
-
-    Examples
-    --------
-    >>> parse_grid("--alphas", "0:1:0.25")
-    [0.0, 0.25, 0.5, 0.75, 1.0]
-    """
-    try:
-        first, last, step = (float(part) for part in text.split(":"))
-        if not all(map(math.isfinite, (first, last, step))):
-            raise ValueError(text)
-    except ValueError:
-        raise UsageError(
-            f"{option} takes FIRST:LAST:STEP, not {text!r}.", "Give three numbers, as in 0:1:0.1."
-        ) from None
-    steps = (last - first) / step if step else 0.0
-    count = round(steps)
-    if not 1 <= count <= _MOST_ALPHAS or abs(steps - count) > _GRID_TOLERANCE * count:
-        raise UsageError(
-            f"{option} {text}: steps of {step:g} do not lead from {first:g} to {last:g}.",
-            "Give a step of which a whole number, at most 1000, makes the way.",
-        )
-    return [(first * (count - k) + last * k) / count for k in range(count + 1)]
 
 
 def check_alpha(alpha: float, *, zero_allowed: bool) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from focusfix import __version__
-from focusfix.cli.alphas import parse_grid
 from focusfix.cli.channel_models import choose_models
 from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.depth_fusion import without_z
 from focusfix.cli.files import Record
+from focusfix.cli.grids import parse_distances
 from focusfix.cli.interpolate_options import InterpolateOptions
 from focusfix.cli.ladder_files import LadderFile, check_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions
@@ -196,33 +196,6 @@ def _hand_out(options: InterpolateOptions, console: Console, target: Path, recor
         console.record(record)
     else:
         console.result(str(target))
-
-
-def parse_distances(text: str) -> list[float]:
-    """Read ``--dz-um`` of interpolate: a number, or ``A:B:STEP``; micrometres.
-
-    Raises
-    ------
-    UsageError
-        If it is something else.
-
-    Examples
-    --------
-    >>> parse_distances("-1:1:0.5")
-    [-1.0, -0.5, 0.0, 0.5, 1.0]
-    """
-    if ":" in text:
-        return parse_grid("--dz-um", text)
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = float("nan")
-    if not abs(distance) < float("inf"):
-        raise UsageError(
-            f"--dz-um takes A:B:STEP or a number here, not {text!r}.",
-            "Give micrometres, as in -4:4:0.5.",
-        )
-    return [distance]
 
 
 def _target(options: InterpolateOptions) -> Path:

@@ -9,6 +9,7 @@ from typing import Self
 
 from focusfix.errors import InputError
 from focusfix.io.atomic import partial_file
+from focusfix.report.training import Curve, write_loss_curve
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,30 @@ def _parse(row: dict[str, str]) -> LogRow:
     others = {name: float(text) for name, text in row.items() if name not in COLUMNS and text}
     step, loss, rate = int(row["step"]), float(row["loss"]), float(row["learning_rate"])
     return LogRow(step, loss, rate, psnr, input_psnr, others)
+
+
+def draw_rows(path: Path, rows: Sequence[LogRow]) -> None:
+    """Draw the loss and the validation of a log.
+
+    Parameters
+    ----------
+    path : Path
+        Picture to write; replaced if it exists.
+    rows : sequence of LogRow
+        In their order.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    validated = [row for row in rows if row.psnr_db is not None]
+    write_loss_curve(
+        path,
+        Curve([row.step for row in rows], [row.loss for row in rows]),
+        Curve([row.step for row in validated], [row.psnr_db or 0.0 for row in validated]),
+        validated[-1].input_psnr_db if validated else None,
+    )
 
 
 class RunLog:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from focusfix.io.checkpoint import save_checkpoint
 from focusfix.models.base import Restorer
 from focusfix.models.registry import build_network
-from focusfix.report.training import Curve, write_loss_curve, write_preview
+from focusfix.report.training import write_preview
 from focusfix.runtime.device import Device
 from focusfix.training.card import make_header
 from focusfix.training.collapse import Watch
@@ -20,7 +20,7 @@ from focusfix.training.fit import Samples, Trainer, count_loaders, learning_rate
 from focusfix.training.interruption import Interruption
 from focusfix.training.lesson import Lesson, move
 from focusfix.training.lessons.table import make_lesson
-from focusfix.training.log import LogRow, RunLog, UnwrittenLog
+from focusfix.training.log import LogRow, RunLog, UnwrittenLog, draw_rows
 from focusfix.training.progress import ProgressView, Status
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
@@ -271,7 +271,7 @@ class Run:
         save_checkpoint(self.folder.last, self._finished(), header)
         if self.validation is None or self.standing.best_step == self.trainer.step:
             save_checkpoint(self.folder.best, self._finished(), header)
-        _draw_curve(self.folder, log)
+        draw_rows(self.folder.curve, log.rows)
         self.trainer.save_state(self.folder.state, self.standing.notes)
 
     def _result(self, log: RunLog) -> RunResult:
@@ -289,16 +289,6 @@ def _batches_of_step(
     size, first = settings.batch_size, step * settings.samples_per_step
     firsts = [first + k * settings.samples_at_once for k in range(settings.accumulate)]
     return tuple(make(team.share(each, size), size) for each in firsts)
-
-
-def _draw_curve(folder: RunFolder, log: RunLog) -> None:
-    validated = [row for row in log.rows if row.psnr_db is not None]
-    write_loss_curve(
-        folder.curve,
-        Curve([row.step for row in log.rows], [row.loss for row in log.rows]),
-        Curve([row.step for row in validated], [row.psnr_db or 0.0 for row in validated]),
-        validated[-1].input_psnr_db if validated else None,
-    )
 
 
 def _score_of(row: LogRow) -> ValidationScore | None:

@@ -1,31 +1,9 @@
-"""Alphas of the command line: ranges, grids without rounding, labels and names."""
+"""Alphas of the command line: ranges, labels and names."""
 
 import pytest
 
-from focusfix.cli.alphas import format_alpha, parse_alphas, parse_grid
+from focusfix.cli.alphas import format_alpha, parse_alphas
 from focusfix.errors import UsageError
-
-
-@pytest.mark.parametrize(
-    ("text", "count", "ends"),
-    [("0:1:0.1", 11, (0, 1)), ("0.25:1:0.25", 4, (0.25, 1)), ("1:0:-0.2", 6, (1, 0))],
-)
-def test_grids_end_exactly(text, count, ends):
-    grid = parse_grid("--alphas", text)
-    assert len(grid) == count
-    assert (grid[0], grid[-1]) == ends
-
-
-@pytest.mark.parametrize("steps", range(1, 60))
-def test_grids_have_no_rung_too_many(steps):
-    grid = parse_grid("--alphas", f"0:1:{1 / steps}")
-    assert grid == [k / steps for k in range(steps + 1)]
-
-
-@pytest.mark.parametrize("text", ["0:1", "a:b:c", "0:1:0", "0:1:-0.1", "0:1:0.3", "0:1:nan", ""])
-def test_no_grid(text):
-    with pytest.raises(UsageError, match="--alphas"):
-        parse_grid("--alphas", text)
 
 
 def test_single_alphas_and_a_grid():
