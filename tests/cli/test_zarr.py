@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from scipy.ndimage import gaussian_filter
 
 from focusfix.io.image import open_image
 
@@ -246,3 +247,33 @@ def test_a_killed_run_leaves_no_image(run_program, image, tmp_path):
     assert done.code == 0, done.err
     assert not (tmp_path / "out.zarr.partial").exists()
     assert check_valid(target)
+
+
+def test_training_on_a_plate_is_like_training_on_files(tmp_path, save_zarr, draw_nuclei, run_cli):
+    fields = {"A/1/0": 0, "A/1/1": 1, "B/3/0": 2}
+    plate = tmp_path / "plate.zarr"
+    root = zarr.open_group(plate, mode="w", zarr_format=2)
+    root.attrs["plate"] = {"version": "0.4", "wells": [{"path": "A/1"}, {"path": "B/3"}]}
+    for well, names in {"A/1": ("0", "1"), "B/3": ("0",)}.items():
+        images = [{"path": name} for name in names]
+        root.create_group(well).attrs["well"] = {"version": "0.4", "images": images}
+    for field, seed in fields.items():
+        plane = draw_nuclei((48, 40), seed=seed)
+        stack = np.stack([gaussian_filter(plane.astype(float), 3).astype(np.uint16), plane])
+        save_zarr(plate / field, stack, "zyx", scale=SCALES, chunks=(1, 30, 30))
+        file = tmp_path / "files" / f"{field}.tif"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(file, stack, imagej=True, metadata={"axes": "ZYX"})
+    options = (
+        "--model", "multilevel-unet", "--model-setting", "levels=1", "--crop-size", "32",
+        "--model-setting", "base-width=2", "--batch-size", "2", "--steps", "3", "--device", "cpu",
+    )  # fmt: skip
+    told = json.loads(run_cli("train", plate, "--dry-run", "--json", *options).out)
+    assert (told["fields"], told["wells"], told["z_levels"]) == (3, 2, [0, 1])
+    logs = []
+    for data in (plate, tmp_path / "files"):
+        run = tmp_path / f"{data.stem}_run"
+        done = run_cli("train", data, "-o", run, *options, "--split-by", "field")
+        assert done.code == 0, done.err
+        logs.append((run / "log.csv").read_text())
+    assert logs[0] == logs[1]

@@ -47,8 +47,8 @@ class DataOptions:
         typer.Argument(
             metavar="DATA",
             help="Folder with z-stacks, with folders z_00, z_01, ..., with two folders such as "
-            "out_of_focus and in_focus, or with sharp images (--simulate); a CSV manifest; or "
-            "one z-stack.",
+            "out_of_focus and in_focus, or with sharp images (--simulate); a CSV manifest; an "
+            "OME-Zarr plate; or one z-stack.",
         ),
     ] = None
     in_focus: Annotated[

@@ -13,14 +13,16 @@ from focusfix.data.pair_folders import find_pair_folders, index_pairs
 from focusfix.data.plane_folders import find_plane_folders, index_plane_folders
 from focusfix.data.stack_files import index_stacks
 from focusfix.errors import InputError, UsageError
+from focusfix.io.plates import list_fields
+from focusfix.io.zarr_files import is_zarr
 
 Layout = Literal["pair folders", "plane folders", "z-stacks", "manifest"]
 MANIFEST_NAME = "manifest.csv"
 
 _WHAT_IS_READ = (
     "focusfix trains on a folder with one z-stack per field, folders z_00, z_01, ... with one "
-    "plane each, two folders such as out_of_focus and in_focus, a CSV manifest, or, with "
-    "--simulate, sharp images."
+    "plane each, two folders such as out_of_focus and in_focus, a CSV manifest, an OME-Zarr plate, "
+    "or, with --simulate, sharp images."
 )
 
 
@@ -57,7 +59,7 @@ def index_data(
     Parameters
     ----------
     data : Path
-        Folder, manifest (``.csv``) or a single z-stack.
+        Folder, manifest (``.csv``), OME-Zarr plate or a single z-stack.
     in_focus : Path, optional
         Folder with the in-focus images; ``data`` then holds the out-of-focus images.
     pattern : str, optional
@@ -104,6 +106,12 @@ def _index_layout(
         return SeriesIndex("pair folders", index_pairs(data, in_focus, pattern, axes))
     if data.is_file():
         return _index_file(data, axes)
+    if is_zarr(data):
+        return _index_zarr(data, axes)
+    return _index_folder(data, pattern, axes)
+
+
+def _index_folder(data: Path, pattern: str | None, axes: str | None) -> SeriesIndex:
     if (data / MANIFEST_NAME).is_file():
         return _index_file(data / MANIFEST_NAME, axes)
     levels = find_plane_folders(data)
@@ -114,7 +122,7 @@ def _index_layout(
         return SeriesIndex("pair folders", index_pairs(*pair, pattern, axes))
     stacks = list_images(data, pattern)
     if not stacks:
-        wanted = f"image that matches {pattern}" if pattern else "TIFF, PNG or JPEG image"
+        wanted = f"image that matches {pattern}" if pattern else "TIFF, PNG, JPEG or OME-Zarr image"
         raise InputError(f"{data} holds no {wanted}.", _WHAT_IS_READ)
     return SeriesIndex("z-stacks", index_stacks(stacks, data, axes))
 
@@ -124,6 +132,12 @@ def _index_file(data: Path, axes: str | None) -> SeriesIndex:
         series, notes = index_manifest(data, axes)
         return SeriesIndex("manifest", series, notes)
     return SeriesIndex("z-stacks", index_stacks([data], data.parent, axes))
+
+
+def _index_zarr(data: Path, axes: str | None) -> SeriesIndex:
+    fields = list_fields(data)
+    stacks, folder = ([data], data.parent) if fields is None else (fields, data)
+    return SeriesIndex("z-stacks", index_stacks(stacks, folder, axes))
 
 
 def _keep_channels(

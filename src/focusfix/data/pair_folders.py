@@ -105,7 +105,7 @@ def _match(out_of_focus: Path, in_focus: Path, pattern: str | None) -> list[_Pai
     if not blurry:
         raise InputError(
             f"{out_of_focus} and {in_focus} hold no pair of images.",
-            "Give two folders with TIFF, PNG or JPEG images of the same names.",
+            "Give two folders with images of the same names.",
         )
     return [_Pair(name, blurry[name], sharp[name]) for name in sorted(blurry)]
 

@@ -8,6 +8,7 @@ from focusfix.data.focus_series import FocusSeries, PlaneSource
 from focusfix.data.image_files import channel_name, intensity_samples, read_metadata
 from focusfix.errors import InputError
 from focusfix.io.image import ImageMetadata
+from focusfix.io.plates import name_well
 
 
 @dataclass(frozen=True)
@@ -21,27 +22,27 @@ class _Stack:
 def index_stacks(
     paths: Sequence[Path], folder: Path, axes: str | None = None
 ) -> tuple[FocusSeries, ...]:
-    """Index files of which each is a z-stack of one field.
+    """Index images of which each is a z-stack of one field.
 
     Parameters
     ----------
     paths : sequence of Path
-        Files with axes such as ZYX, CZYX, TZCYX or ZYXS. A single axis without a name is taken
+        Images with axes such as ZYX, CZYX, TZCYX or ZYXS. A single axis without a name is taken
         for z.
     folder : Path
         Fields are named by their path below it.
     axes : str, optional
-        Axes to read the files with instead of those that they state.
+        Axes to read the images with instead of those that they state.
 
     Returns
     -------
     tuple of FocusSeries
-        One for each file, channel and time point.
+        One for each image, channel and time point.
 
     Raises
     ------
     InputError
-        If a file has no z axis or an axis that is neither T, Z nor C.
+        If an image has no z axis or an axis that is neither T, Z nor C.
     """
     found: list[FocusSeries] = []
     for path, metadata in read_metadata(paths, axes).items():
@@ -89,6 +90,7 @@ def _series(
         shape_yx=metadata.shape_yx,
         samples=intensity_samples(metadata),
         frame=frame,
+        well=name_well(stack.path),
         z_um=tuple(level * spacing for level, _ in planes) if spacing else None,
         pixel_size_um=size[0] if size else None,
     )

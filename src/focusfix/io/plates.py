@@ -44,6 +44,30 @@ def list_fields(path: Path) -> list[Path] | None:
     return fields
 
 
+def name_well(field: Path) -> str | None:
+    """Name the well that an image is a field of, as ROW/COLUMN.
+
+    Parameters
+    ----------
+    field : Path
+        Image.
+
+    Returns
+    -------
+    str or None
+        None if the folder that the image lies in is no well.
+
+    Raises
+    ------
+    InputError
+        If its metadata are broken.
+    """
+    well = field.absolute().parent
+    if not is_zarr(well) or "well" not in read_node(well).ome:
+        return None
+    return f"{well.parent.name}/{well.name}"
+
+
 def name_fields(plate: Path, fields: Iterable[Path], target: Path) -> list[Path]:
     """Name the outputs of the fields of a plate, which make up a plate again.
 

@@ -199,7 +199,7 @@ def list_sharp_images(folder: Path, pattern: str | None = None) -> list[Path]:
     """
     paths = list_images(folder, pattern)
     if not paths:
-        wanted = f"image that matches {pattern}" if pattern else "TIFF, PNG or JPEG image"
+        wanted = f"image that matches {pattern}" if pattern else "TIFF, PNG, JPEG or OME-Zarr image"
         raise InputError(f"{folder} holds no {wanted}.", "Name a folder with sharp images.")
     return paths
 
