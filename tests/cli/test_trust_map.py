@@ -71,6 +71,37 @@ def test_calibrated_map(run_cli, image):
         assert "absolute error to expect" in tiff.imagej_metadata["Info"]
 
 
+def test_maps_of_a_plate_are_a_plate(run_cli, tmp_path, save_zarr, draw_nuclei):
+    zarr = pytest.importorskip("zarr")
+    plate, files = tmp_path / "plate.zarr", tmp_path / "files"
+    root = zarr.open_group(plate, mode="w", zarr_format=2)
+    root.attrs["plate"] = {"version": "0.4", "wells": [{"path": "A/1"}, {"path": "B/3"}]}
+    files.mkdir()
+    for seed, well in enumerate(("A/1", "B/3")):
+        root.create_group(well).attrs["well"] = {"version": "0.4", "images": [{"path": "0"}]}
+        pixels = draw_nuclei((64, 56), seed=seed)
+        save_zarr(plate / well / "0", pixels, "yx", chunks=(30, 30))
+        tifffile.imwrite(files / f"{seed}.tif", pixels)
+    maps = []
+    for data, suffix in ((plate, ".zarr"), (files, "/")):
+        output, trust = f"{tmp_path}/out{suffix}", f"{tmp_path}/maps{suffix}"
+        done = run_cli("deblur", data, "-m", "fitted", "-o", output, "--trust-map", trust)
+        assert done.code == 0, done.err
+    for seed, well in enumerate(("A/1", "B/3")):
+        level = zarr.open_array(tmp_path / "maps.zarr" / well / "0" / "0", mode="r")
+        assert level.dtype == np.float32
+        maps.append(level[...])
+        np.testing.assert_array_equal(maps[-1], tifffile.imread(tmp_path / "maps" / f"{seed}.tif"))
+    assert not np.array_equal(*maps)
+    scored = run_cli(
+        "score", tmp_path / "out.zarr", "--reference", plate,
+        "--trust-map", tmp_path / "maps.zarr", "--format", "json",
+    )  # fmt: skip
+    assert scored.code == 0, scored.err
+    found = [json.loads(line) for line in scored.out.splitlines()]
+    assert "maps.zarr/A/1/0" in found[0]["trust_map"]
+
+
 def test_map_scales_with_the_grey_values(run_cli, image):
     pixels = tifffile.imread(image).astype(np.float32)
     maps = []
@@ -184,7 +215,7 @@ def test_models_with_codes_have_maps_too(run_cli, image, code_weights):
         (["-m", "unsharp"], 2, "--trust-map is for models with weights, not for unsharp"),
         (["-m", "latent-line", "--alphas", "0.5:1:0.5"], 2, "not with a series of alphas"),
         (["-m", "latent-line", "--blurrier", "in.tif"], 2, "not with --blurrier"),
-        (["-m", "bare", "--trust-map", "map.png"], 6, "map.png would be no TIFF"),
+        (["-m", "bare", "--trust-map", "map.png"], 6, "map.png would be neither TIFF nor"),
         (["-m", "bare", "--trust-map", "out.tif"], 2, "would be written over the output"),
         (["-m", "bare", "--trust-map", "in.tif", "--overwrite"], 6, "is the input in.tif"),
     ],

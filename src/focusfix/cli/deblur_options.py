@@ -104,10 +104,10 @@ class ReportOption:
     trust_map: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH.tif",
-            help="Write the absolute error to expect at each pixel, in grey values; for several "
-            "inputs a folder, or a template with {stem}. Takes about five times as long as the "
-            "result.",
+            metavar="PATH",
+            help="Write the absolute error to expect at each pixel, in grey values, as TIFF or "
+            "OME-Zarr; for several inputs a folder, or a template with {stem}. Takes about five "
+            "times as long as the result.",
         ),
     ] = None
     report: Annotated[

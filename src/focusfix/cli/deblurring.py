@@ -18,7 +18,7 @@ from focusfix.cli.deblur_parts import PartMaker
 from focusfix.cli.deblur_plan import plan_model
 from focusfix.cli.depth_fusion import DepthFusing
 from focusfix.cli.errands import Beside
-from focusfix.cli.files import Record, process_jobs, show_output
+from focusfix.cli.files import Record, completed_plates, process_jobs, show_output
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import AUTO, AUTO_MODELS
 from focusfix.cli.model_shelf import ModelShelf
@@ -266,7 +266,11 @@ def deblur_files(options: DeblurOptions, console: Console) -> None:
         deblurring = plan_deblur(options, console)
     jobs: Sequence[Any] = deblurring.jobs()
     show = None if options.json else show_output
-    with assign(plan_deblur, deblurring, jobs, options, console) as process:
+    maps = [*deblurring.maps.items()] if isinstance(deblurring, Deblurring) else []
+    with (
+        completed_plates(maps),
+        assign(plan_deblur, deblurring, jobs, options, console) as process,
+    ):
         process_jobs(jobs, process, console, show=show, report=options.report, part=options.part)
 
 

@@ -1,7 +1,7 @@
 """Many files one after another: a bad one is told and left behind, the others are done."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -129,8 +129,8 @@ def process_jobs(
     """
     result = BatchResult()
     _tell_part(part, len(jobs), console)
-    with ExitStack() as stack:
-        stack.callback(_complete_plates, jobs)
+    targets = [(job.source, job.target) for job in jobs if hasattr(job, "target")]
+    with completed_plates(targets):
         _do_all(jobs, process, console, result, show, alone=len(jobs) == 1 and part[1] == 1)
     if report is not None:
         facts = {} if part[1] == 1 else {"part": {"id": part[0], "of": part[1]}}
@@ -163,13 +163,26 @@ def _do_all(
         _print_record(record, console, show)
 
 
-def _complete_plates(jobs: Sequence[HasSource]) -> None:
-    """Make plates of the fields that were written, also when a run is stopped half-way."""
-    pairs = [(job.source, job.target) for job in jobs if hasattr(job, "target")]
-    if pairs:
-        from focusfix.io.plates import complete_plates
+@contextmanager
+def completed_plates(pairs: Sequence[tuple[Path, Path]]) -> Iterator[None]:
+    """Make plates of the fields that were written, also when a run is stopped half-way.
 
-        complete_plates(pairs)
+    Parameters
+    ----------
+    pairs : sequence of (Path, Path)
+        Inputs, and what is written for them in the meantime.
+
+    Yields
+    ------
+    None
+    """
+    try:
+        yield
+    finally:
+        if pairs:
+            from focusfix.io.plates import complete_plates
+
+            complete_plates(pairs)
 
 
 def _tell_part(part: tuple[int, int], n_jobs: int, console: Console) -> None:

@@ -87,7 +87,8 @@ def plan_maps(options: DeblurOptions, jobs: Sequence[AlphaJob]) -> dict[Path, Pa
     UsageError
         If two maps would be one file, or a map and an output.
     OutputError
-        If a map exists already, is no TIFF, would replace an input, or cannot be written.
+        If a map exists already, is neither TIFF nor OME-Zarr, would replace an input, or cannot
+        be written.
     """
     if options.trust_map is None or not jobs:
         return {}
@@ -117,11 +118,12 @@ def _plan_batch(options: DeblurOptions) -> "list[Job]":
 
 def _check_map(target: Path, taken: set[Path]) -> None:
     from focusfix.io.image import TIFF_SUFFIXES
+    from focusfix.io.zarr_files import names_zarr
 
-    if target.suffix.lower() not in TIFF_SUFFIXES:
+    if target.suffix.lower() not in TIFF_SUFFIXES and not names_zarr(target):
         raise OutputError(
-            f"The trust map {target} would be no TIFF, which its values need.",
-            "Give a name that ends with .tif.",
+            f"The trust map {target} would be neither TIFF nor OME-Zarr, which hold its values.",
+            "Give a name that ends with .tif or .zarr.",
         )
     if target.absolute() in taken:
         raise UsageError(
