@@ -83,3 +83,40 @@ def save_zarr() -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture
+def save_plate(save_zarr: Callable[..., Path]) -> Callable[..., Path]:
+    """Write an OME-Zarr plate of the images of its fields, such as "A/1/0"; words as above."""
+    zarr = pytest.importorskip("zarr")
+
+    def save(path: Path, fields: dict[str, np.ndarray], axes: str, **words: Any) -> Path:
+        wells: dict[str, list[dict[str, Any]]] = {}
+        for field in fields:
+            well, _, name = field.rpartition("/")
+            wells.setdefault(well, []).append({"path": name, "acquisition": 0})
+        rows, columns = (sorted(set(names)) for names in zip(*map(_split_well, wells), strict=True))
+        root = zarr.open_group(path, mode="w", zarr_format=2)
+        root.attrs["plate"] = {
+            "version": "0.4",
+            "name": "screen",
+            "field_count": max(map(len, wells.values())),
+            "rows": [{"name": name} for name in rows],
+            "columns": [{"name": name} for name in columns],
+            "wells": [
+                {"path": well, "rowIndex": rows.index(row), "columnIndex": columns.index(column)}
+                for well, (row, column) in zip(wells, map(_split_well, wells), strict=True)
+            ],
+        }
+        for well, images in wells.items():
+            root.create_group(well).attrs["well"] = {"version": "0.4", "images": images}
+        for field, pixels in fields.items():
+            save_zarr(path / field, pixels, axes, **words)
+        return path
+
+    return save
+
+
+def _split_well(well: str) -> tuple[str, str]:
+    row, column = well.split("/")
+    return row, column

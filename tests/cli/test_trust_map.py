@@ -71,24 +71,21 @@ def test_calibrated_map(run_cli, image):
         assert "absolute error to expect" in tiff.imagej_metadata["Info"]
 
 
-def test_maps_of_a_plate_are_a_plate(run_cli, tmp_path, save_zarr, draw_nuclei):
+def test_maps_of_a_plate_are_a_plate(run_cli, tmp_path, save_plate, draw_nuclei):
     zarr = pytest.importorskip("zarr")
-    plate, files = tmp_path / "plate.zarr", tmp_path / "files"
-    root = zarr.open_group(plate, mode="w", zarr_format=2)
-    root.attrs["plate"] = {"version": "0.4", "wells": [{"path": "A/1"}, {"path": "B/3"}]}
+    fields = {"A/1/0": draw_nuclei((64, 56), seed=0), "B/3/0": draw_nuclei((64, 56), seed=1)}
+    plate = save_plate(tmp_path / "plate.zarr", fields, "yx", chunks=(30, 30))
+    files = tmp_path / "files"
     files.mkdir()
-    for seed, well in enumerate(("A/1", "B/3")):
-        root.create_group(well).attrs["well"] = {"version": "0.4", "images": [{"path": "0"}]}
-        pixels = draw_nuclei((64, 56), seed=seed)
-        save_zarr(plate / well / "0", pixels, "yx", chunks=(30, 30))
+    for seed, pixels in enumerate(fields.values()):
         tifffile.imwrite(files / f"{seed}.tif", pixels)
     maps = []
     for data, suffix in ((plate, ".zarr"), (files, "/")):
         output, trust = f"{tmp_path}/out{suffix}", f"{tmp_path}/maps{suffix}"
         done = run_cli("deblur", data, "-m", "fitted", "-o", output, "--trust-map", trust)
         assert done.code == 0, done.err
-    for seed, well in enumerate(("A/1", "B/3")):
-        level = zarr.open_array(tmp_path / "maps.zarr" / well / "0" / "0", mode="r")
+    for seed, field in enumerate(fields):
+        level = zarr.open_array(tmp_path / "maps.zarr" / field / "0", mode="r")
         assert level.dtype == np.float32
         maps.append(level[...])
         np.testing.assert_array_equal(maps[-1], tifffile.imread(tmp_path / "maps" / f"{seed}.tif"))

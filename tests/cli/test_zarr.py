@@ -32,32 +32,13 @@ def check_valid(path):
 
 
 @pytest.fixture
-def plate(tmp_path, save_zarr, draw_nuclei):
+def plate(tmp_path, save_plate, draw_nuclei):
     """A plate of two wells, one with two fields of two channels each, one with one."""
-    path = tmp_path / "plate.zarr"
-    root = zarr.open_group(path, mode="w", zarr_format=2)
-    wells = {"A/1": ["0", "1"], "B/3": ["0"]}
-    root.attrs["plate"] = {
-        "version": "0.4",
-        "name": "screen",
-        "field_count": 2,
-        "rows": [{"name": "A"}, {"name": "B"}],
-        "columns": [{"name": "1"}, {"name": "3"}],
-        "wells": [
-            {"path": "A/1", "rowIndex": 0, "columnIndex": 0},
-            {"path": "B/3", "rowIndex": 1, "columnIndex": 1},
-        ],
+    fields = {
+        field: np.stack([draw_nuclei((64, 56), seed=2 * number + each) for each in range(2)])
+        for number, field in enumerate(("A/1/0", "A/1/1", "B/3/0"))
     }
-    seed = 0
-    for well, fields in wells.items():
-        group = root.create_group(well)
-        images = [{"path": field, "acquisition": 0} for field in fields]
-        group.attrs["well"] = {"version": "0.4", "images": images}
-        for field in fields:
-            pixels = np.stack([draw_nuclei((64, 56), seed=seed + each) for each in range(2)])
-            save_zarr(path / well / field, pixels, "cyx", scale=SCALES, chunks=(1, 30, 30))
-            seed += 2
-    return path
+    return save_plate(tmp_path / "plate.zarr", fields, "cyx", scale=SCALES, chunks=(1, 30, 30))
 
 
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
@@ -249,21 +230,15 @@ def test_a_killed_run_leaves_no_image(run_program, image, tmp_path):
     assert check_valid(target)
 
 
-def test_training_on_a_plate_is_like_training_on_files(tmp_path, save_zarr, draw_nuclei, run_cli):
-    fields = {"A/1/0": 0, "A/1/1": 1, "B/3/0": 2}
-    plate = tmp_path / "plate.zarr"
-    root = zarr.open_group(plate, mode="w", zarr_format=2)
-    root.attrs["plate"] = {"version": "0.4", "wells": [{"path": "A/1"}, {"path": "B/3"}]}
-    for well, names in {"A/1": ("0", "1"), "B/3": ("0",)}.items():
-        images = [{"path": name} for name in names]
-        root.create_group(well).attrs["well"] = {"version": "0.4", "images": images}
-    for field, seed in fields.items():
+def test_training_on_a_plate_is_like_training_on_files(tmp_path, save_plate, draw_nuclei, run_cli):
+    fields = {}
+    for seed, field in enumerate(("A/1/0", "A/1/1", "B/3/0")):
         plane = draw_nuclei((48, 40), seed=seed)
-        stack = np.stack([gaussian_filter(plane.astype(float), 3).astype(np.uint16), plane])
-        save_zarr(plate / field, stack, "zyx", scale=SCALES, chunks=(1, 30, 30))
+        fields[field] = np.stack([gaussian_filter(plane.astype(float), 3).astype(np.uint16), plane])
         file = tmp_path / "files" / f"{field}.tif"
         file.parent.mkdir(parents=True, exist_ok=True)
-        tifffile.imwrite(file, stack, imagej=True, metadata={"axes": "ZYX"})
+        tifffile.imwrite(file, fields[field], imagej=True, metadata={"axes": "ZYX"})
+    plate = save_plate(tmp_path / "plate.zarr", fields, "zyx", scale=SCALES, chunks=(1, 30, 30))
     options = (
         "--model", "multilevel-unet", "--model-setting", "levels=1", "--crop-size", "32",
         "--model-setting", "base-width=2", "--batch-size", "2", "--steps", "3", "--device", "cpu",

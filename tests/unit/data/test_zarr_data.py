@@ -10,26 +10,19 @@ from focusfix.data.planes import PlaneStore
 from focusfix.data.sampling import split_series
 from focusfix.errors import InputError
 
-zarr = pytest.importorskip("zarr")
+pytest.importorskip("zarr")
 
 SCALE = [0.5, 0.25, 0.25]
-WELLS = {"A/1": ["0", "1"], "B/3": ["0"]}
+FIELDS = {"A/1/0": 0, "A/1/1": 1, "B/3/0": 10}
 
 
 @pytest.fixture
-def save_plate(save_zarr, draw_stack):
+def stack_plate(save_plate, draw_stack):
     """Write a plate of two wells and three fields, each a z-stack of so many of five levels."""
 
     def save(path, levels=slice(None)):
-        root = zarr.open_group(path, mode="w", zarr_format=2)
-        root.attrs["plate"] = {"version": "0.4", "wells": [{"path": well} for well in WELLS]}
-        for seed, (well, fields) in enumerate(WELLS.items()):
-            images = [{"path": field} for field in fields]
-            root.create_group(well).attrs["well"] = {"version": "0.4", "images": images}
-            for field in fields:
-                stack = draw_stack(seed=10 * seed + int(field))[levels]
-                save_zarr(path / well / field, stack, "zyx", scale=SCALE, chunks=(1, 30, 30))
-        return path
+        stacks = {field: draw_stack(seed=seed)[levels] for field, seed in FIELDS.items()}
+        return save_plate(path, stacks, "zyx", scale=SCALE, chunks=(1, 30, 30))
 
     return save
 
@@ -63,43 +56,43 @@ def test_image_is_a_stack_like_a_file(tmp_path, save_zarr, draw_stack):
     assert alone == from_zarr
 
 
-def test_plate_is_a_field_for_each_image(tmp_path, save_plate, draw_stack):
-    index = index_data(save_plate(tmp_path / "plate.zarr"))
+def test_plate_is_a_field_for_each_image(tmp_path, stack_plate, draw_stack):
+    index = index_data(stack_plate(tmp_path / "plate.zarr"))
     assert index.layout == "z-stacks"
     found = [(series.field, series.well) for series in index.series]
     assert found == [("A/1/0", "A/1"), ("A/1/1", "A/1"), ("B/3/0", "B/3")]
     np.testing.assert_array_equal(read(index.series[1]), draw_stack(seed=1))
 
 
-def test_fields_of_a_well_stay_together(tmp_path, save_plate):
-    series = index_data(save_plate(tmp_path / "plate.zarr")).series
+def test_fields_of_a_well_stay_together(tmp_path, stack_plate):
+    series = index_data(stack_plate(tmp_path / "plate.zarr")).series
     split = split_series(series, by="auto", validation_share=0.5, test_share=0, seed=0)
     assert split["A/1/0"] == split["A/1/1"] != split["B/3/0"]
 
 
-def test_one_field_of_a_plate(tmp_path, save_plate):
-    [series] = index_data(save_plate(tmp_path / "plate.zarr") / "B" / "3" / "0").series
+def test_one_field_of_a_plate(tmp_path, stack_plate):
+    [series] = index_data(stack_plate(tmp_path / "plate.zarr") / "B" / "3" / "0").series
     assert (series.field, series.well) == ("0", "B/3")
 
 
-def test_folder_of_plates_images_and_files(tmp_path, save_plate, save_zarr, draw_stack):
-    save_plate(tmp_path / "day1" / "plate.zarr")
+def test_folder_of_plates_images_and_files(tmp_path, stack_plate, save_zarr, draw_stack):
+    stack_plate(tmp_path / "day1" / "plate.zarr")
     save_zarr(tmp_path / "alone.zarr", draw_stack(), "zyx")
     tifffile.imwrite(tmp_path / "day1" / "f.tif", draw_stack(), imagej=True)
     for hidden in (tmp_path / ".old", tmp_path / "day1" / ".trash"):
         save_zarr(hidden / "gone.zarr", draw_stack(), "zyx")
     names = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path)]
-    plate = [f"day1/plate.zarr/{field}" for field in ("A/1/0", "A/1/1", "B/3/0")]
+    plate = [f"day1/plate.zarr/{field}" for field in FIELDS]
     assert names == ["alone.zarr", "day1/f.tif", *plate]
     assert [path.name for path in list_images(tmp_path, "al*.zarr")] == ["alone.zarr"]
     assert len(list_images(tmp_path, "plate*")) == 3
 
 
-def test_pair_of_plates(tmp_path, save_plate):
-    blurry = save_plate(tmp_path / "blurry.zarr", slice(0, 1))
-    sharp = save_plate(tmp_path / "sharp.zarr", slice(2, 3))
+def test_pair_of_plates(tmp_path, stack_plate):
+    blurry = stack_plate(tmp_path / "blurry.zarr", slice(0, 1))
+    sharp = stack_plate(tmp_path / "sharp.zarr", slice(2, 3))
     series = index_data(blurry, in_focus=sharp).series
-    assert [each.field for each in series] == ["A/1/0", "A/1/1", "B/3/0"]
+    assert [each.field for each in series] == list(FIELDS)
     assert series[0].planes[1].path == sharp / "A" / "1" / "0"
 
 
@@ -109,8 +102,8 @@ def test_one_image_is_no_folder_of_pairs(tmp_path, save_zarr, draw_stack):
         index_data(image, in_focus=image)
 
 
-def test_missing_well_is_told(tmp_path, save_plate):
-    plate = save_plate(tmp_path / "plate.zarr")
+def test_missing_well_is_told(tmp_path, stack_plate):
+    plate = stack_plate(tmp_path / "plate.zarr")
     (plate / "B").rename(tmp_path / "B")
     with pytest.raises(InputError, match=r"B/3.* does not exist"):
         index_data(plate)
