@@ -76,8 +76,8 @@ def test_from_stacks_to_images_both_ways(tmp_path, stacks, image, run_program):
 
 
 def test_without_pairs(tmp_path, stacks, run_cli, monkeypatch):
-    for picture in ("write_preview", "write_loss_curve"):  # they take most of the time
-        monkeypatch.setattr(f"focusfix.training.run.{picture}", lambda *_: None)
+    for picture in ("run.write_preview", "log.write_loss_curve"):  # they take most of the time
+        monkeypatch.setattr(f"focusfix.training.{picture}", lambda *_: None)
     run = tmp_path / "run"
     asked = ("train", stacks, *TINY, "--lesson-setting", "paired=false")
     record = json.loads(run_cli(*asked, "--dry-run", "--json").out)
@@ -165,3 +165,58 @@ def test_training_faults(tmp_path, stacks, run_cli, arguments, words):
     assert (told.code, told.out) == (2, "")
     assert words in told.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def strangers(tmp_path, draw_nuclei):
+    """Three images out of focus and two in focus, of other fields and another size."""
+    folder = tmp_path / "strangers"
+    for side, seeds, shape in (("blurry", (0, 1, 2), (48, 40)), ("sharp", (3, 4), (64, 56))):
+        (folder / side).mkdir(parents=True)
+        for seed in seeds:
+            plane = draw_nuclei(shape, seed=seed)
+            if side == "blurry":
+                plane = gaussian_filter(plane.astype(float), 2).astype(np.uint16)
+            tifffile.imwrite(folder / side / f"{side}{seed}.tif", plane)
+    return folder
+
+
+def test_from_folders_that_are_no_pairs(tmp_path, strangers, image, run_cli):
+    asked = ("train", strangers, *TINY, "--lesson-setting", "paired=false")
+    told = json.loads(run_cli(*asked, "--dry-run", "--json").out)
+    assert told["layout"] == "unpaired folders"
+    assert (told["fields_out_of_focus"], told["fields_in_focus"]) == (3, 2)
+    assert told["split"] == {"train": 5, "validation": 0, "test": 0}
+    run = tmp_path / "run"
+    done = run_cli(*asked, "-o", run)
+    assert done.code == 0, done.err
+    assert "are no pairs: all are for training" in done.err
+    assert "no field is left for validation" in done.err
+    assert (run / "previews" / "step-0000002.png").exists()
+    header = load_checkpoint(run / "best.safetensors")[1]
+    assert header.trained_on == "3 fields out of focus and 2 others in focus"
+    with (run / "log.csv").open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert (last["psnr_db"], last.get("deblur_partner")) == ("", None)
+    output = tmp_path / "out.tif"
+    assert run_cli("deblur", image, "-m", run / "best.safetensors", "-o", output).code == 0
+    again = run_cli("train", "--resume", "-o", run, "--device", "cpu")
+    assert again.code == 0, again.err
+
+
+def test_pairs_are_needed_where_images_are_compared(strangers, run_cli):
+    refused = run_cli("train", strangers, *TINY, "--dry-run")
+    assert refused.code != 0
+    assert "5 images have no partner" in refused.err
+    assert "paired=false" in refused.err
+
+
+def test_pairs_are_validated_in_unpaired_form(strangers, run_cli):
+    for number, path in enumerate(sorted((strangers / "blurry").iterdir())):
+        path.rename(path.with_name(f"{number}.tif"))
+        for old in (strangers / "sharp").glob("sharp*"):
+            old.unlink()
+        tifffile.imwrite(strangers / "sharp" / f"{number}.tif", np.eye(48, 40, dtype=np.uint16))
+    asked = ("train", strangers, *TINY, "--lesson-setting", "paired=false")
+    told = json.loads(run_cli(*asked, "--dry-run", "--json").out)
+    assert (told["layout"], told["split"]["validation"]) == ("pair folders", 1)

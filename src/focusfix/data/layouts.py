@@ -9,7 +9,12 @@ from typing import Literal
 from focusfix.data.focus_series import FocusSeries, check_series, join_names
 from focusfix.data.image_files import list_images
 from focusfix.data.manifest import index_manifest
-from focusfix.data.pair_folders import find_pair_folders, index_pairs
+from focusfix.data.pair_folders import (
+    are_pairs,
+    find_pair_folders,
+    index_pairs,
+    index_single_images,
+)
 from focusfix.data.plane_folders import find_plane_folders, index_plane_folders
 from focusfix.data.stack_files import index_stacks
 from focusfix.errors import InputError, UsageError
@@ -89,6 +94,65 @@ def index_data(
     ordered = tuple(sorted(declared, key=lambda each: natural_order(each.name)))
     check_series(ordered)
     return replace(found, series=ordered)
+
+
+@dataclass(frozen=True)
+class UnpairedFolders:
+    """Images out of focus and others in focus, of different fields.
+
+    Parameters
+    ----------
+    out_of_focus, in_focus : tuple of FocusSeries
+        Series of one level each.
+    """
+
+    out_of_focus: tuple[FocusSeries, ...]
+    in_focus: tuple[FocusSeries, ...]
+
+
+def index_unpaired(
+    data: Path,
+    *,
+    in_focus: Path | None = None,
+    pattern: str | None = None,
+    axes: str | None = None,
+    channels: Sequence[str] = (),
+) -> UnpairedFolders | None:
+    """Find images out of focus and in focus that are no pairs.
+
+    Parameters
+    ----------
+    data, in_focus, pattern, axes, channels
+        As for :func:`index_data`.
+
+    Returns
+    -------
+    UnpairedFolders or None
+        None if the data have another layout, or are pairs after all.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or an image cannot be read.
+    UsageError
+        If a channel is not in both folders.
+    """
+    if in_focus is not None:
+        folders = data, in_focus
+    elif data.is_dir() and not is_zarr(data) and not (data / MANIFEST_NAME).is_file():
+        found = find_pair_folders(data)
+        if found is None:
+            return None
+        folders = found
+    else:
+        return None
+    if are_pairs(*folders, pattern):
+        return None
+    blurry, sharp = (
+        _keep_channels(index_single_images(folder, side, pattern, axes), channels)
+        for folder, side in zip(folders, ("out_of_focus", "in_focus"), strict=True)
+    )
+    return UnpairedFolders(blurry, sharp)
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

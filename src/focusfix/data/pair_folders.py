@@ -1,6 +1,10 @@
-"""Layout: out-of-focus images in one folder, the same fields in focus in another."""
+"""Layout: out-of-focus images in one folder, and in-focus images in another.
+
+Mostly of the same fields; a model that needs no pairs also learns from any fields.
+"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +14,7 @@ from focusfix.errors import InputError
 from focusfix.io.image import ImageMetadata
 
 OUT_OF_FOCUS_LEVEL, IN_FOCUS_LEVEL = 0, 1
+_ONLY_LEVEL = 0
 
 # fmt: off
 _IN_FOCUS_NAMES = frozenset((
@@ -89,7 +94,52 @@ def index_pairs(
                 f"({second.axes} {second.shape}) differ in shape.",
                 "Both images of a pair must show the same field with the same pixels.",
             )
-        found += _planes_of(pair, second, axes)
+        levels = {OUT_OF_FOCUS_LEVEL: pair.out_of_focus, IN_FOCUS_LEVEL: pair.in_focus}
+        found += _planes_of(pair.field, levels, second, axes, IN_FOCUS_LEVEL)
+    return tuple(found)
+
+
+def are_pairs(out_of_focus: Path, in_focus: Path, pattern: str | None = None) -> bool:
+    """Tell whether two folders have images of the same names; others as :func:`index_pairs`."""
+    blurry, sharp = _by_name(out_of_focus, pattern), _by_name(in_focus, pattern)
+    return blurry.keys() == sharp.keys()
+
+
+def index_single_images(
+    folder: Path, side: str, pattern: str | None = None, axes: str | None = None
+) -> tuple[FocusSeries, ...]:
+    """Index a folder of images of which nothing but the focus is known: series of one level.
+
+    Parameters
+    ----------
+    folder : Path
+        Searched with its subfolders.
+    side : str
+        Which folder it is; fields are named by it and their path below the folder.
+    pattern : str, optional
+        Glob that file names must match.
+    axes : str, optional
+        Axes to read the files with instead of those that they state.
+
+    Returns
+    -------
+    tuple of FocusSeries
+        One for each plane of each image.
+
+    Raises
+    ------
+    InputError
+        If there are no images, or one cannot be read.
+    """
+    paths = _by_name(folder, pattern)
+    if not paths:
+        wanted = f"image that matches {pattern}" if pattern else "image"
+        raise InputError(f"{folder} holds no {wanted}.", "Give two folders with images.")
+    metadata = read_metadata(paths.values(), axes)
+    found: list[FocusSeries] = []
+    for name, path in sorted(paths.items()):
+        levels = {_ONLY_LEVEL: path}
+        found += _planes_of(f"{side}/{name}", levels, metadata[path], axes, _ONLY_LEVEL)
     return tuple(found)
 
 
@@ -100,7 +150,8 @@ def _match(out_of_focus: Path, in_focus: Path, pattern: str | None) -> list[_Pai
     if alone:
         raise InputError(
             f"{len(alone)} images have no partner of the same name: {join_names(alone)}.",
-            "Give both images of a pair the same name, or move those without partner away.",
+            "Give both images of a pair the same name, or move those without partner away; "
+            "--model comi --lesson-setting paired=false needs no pairs.",
         )
     if not blurry:
         raise InputError(
@@ -123,23 +174,29 @@ def _by_name(folder: Path, pattern: str | None) -> dict[str, Path]:
     return found
 
 
-def _planes_of(pair: _Pair, metadata: ImageMetadata, axes: str | None) -> list[FocusSeries]:
+def _planes_of(
+    field: str,
+    path_of_level: Mapping[int, Path],
+    metadata: ImageMetadata,
+    axes: str | None,
+    focal_level: int,
+) -> list[FocusSeries]:
+    """Make a series of every plane of one field."""
     channels = metadata.axis_size("C")
     size = metadata.pixel_size_um
     return [
         FocusSeries(
-            field=pair.field,
+            field=field,
             channel=channel_name(metadata, plane.channel),
-            planes=(
-                PlaneSource(pair.out_of_focus, plane.position, axes),
-                PlaneSource(pair.in_focus, plane.position, axes),
+            planes=tuple(
+                PlaneSource(path, plane.position, axes) for path in path_of_level.values()
             ),
-            z_levels=(OUT_OF_FOCUS_LEVEL, IN_FOCUS_LEVEL),
+            z_levels=tuple(path_of_level),
             shape_yx=metadata.shape_yx,
             samples=intensity_samples(metadata),
             frame=frame,
             pixel_size_um=size[0] if size else None,
-            focal_level=IN_FOCUS_LEVEL,
+            focal_level=focal_level,
         )
         for channel in range(channels)
         for frame, plane in enumerate(p for p in metadata.planes if p.channel == channel)

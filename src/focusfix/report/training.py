@@ -45,15 +45,15 @@ class PreviewRow(NamedTuple):
     ----------
     out_of_focus, restored, in_focus : ndarray, shape (Y, X)
         Nominal range [0, 1].
-    input_psnr_db, psnr_db : float
-        Of the untouched and of the restored crop.
+    input_psnr_db, psnr_db : float, optional
+        Of the untouched and of the restored crop, where that is known.
     """
 
     out_of_focus: npt.NDArray[np.floating]
     restored: npt.NDArray[np.floating]
     in_focus: npt.NDArray[np.floating]
-    input_psnr_db: float
-    psnr_db: float
+    input_psnr_db: float | None = None
+    psnr_db: float | None = None
 
 
 def write_loss_curve(path: Path, loss: Curve, psnr_db: Curve, input_psnr_db: float | None) -> None:
@@ -148,13 +148,17 @@ def write_preview(
     title_share = 1 - _CROP_INCHES / _STRIP_INCHES
     figure.subplots_adjust(0.01, 0.01, 0.99, 1 - title_share / len(rows), 0.03, title_share)
     for axes, row in zip(grid, rows, strict=True):
-        low, high = (float(v) for v in np.percentile(row.in_focus, [0.5, 99.8]))
-        psnrs = (f" {row.input_psnr_db:.1f} dB", f" {row.psnr_db:.1f} dB", "")
+        low, high = (float(v) for v in np.percentile(row[:3], [0.5, 99.8]))
+        psnrs = (*map(_decibels, (row.input_psnr_db, row.psnr_db)), "")
         for each, image, title, psnr in zip(axes, row[:3], titles, psnrs, strict=True):
             each.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             each.set_title(title + psnr, fontsize=8)
             each.set_axis_off()
     _save(figure, path)
+
+
+def _decibels(psnr_db: float | None) -> str:
+    return "" if psnr_db is None else f" {psnr_db:.1f} dB"
 
 
 def _new_figure(width: float, height: float) -> "Figure":

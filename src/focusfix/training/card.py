@@ -7,8 +7,8 @@ from focusfix.data.focus_series import SPLITS
 from focusfix.io.checkpoint import library_versions
 from focusfix.models.registry import get_entry
 from focusfix.training.data_sources import TrainingData
+from focusfix.training.log import ValidationScore
 from focusfix.training.settings import RunSettings, StartWeights
-from focusfix.training.validation import ValidationScore
 
 
 def make_header(

@@ -58,6 +58,10 @@ class TrainingData(Protocol):
         """Samples from fields that are kept from training; None if there are none."""
 
     @property
+    def has_truth(self) -> bool:
+        """Whether the in-focus crop of a sample shows the same place as its input."""
+
+    @property
     def split_table(self) -> list[dict[str, str]]:
         """One row for each series: what it is and which split it belongs to."""
 

@@ -1,15 +1,36 @@
-"""The log of a run: one CSV row for each step, exact after a resumption."""
+"""The log of a run and what stands in it: one CSV row for each step, exact after a resumption."""
 
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Self
 
 from focusfix.errors import InputError
 from focusfix.io.atomic import partial_file
 from focusfix.report.training import Curve, write_loss_curve
+
+
+class ValidationScore(NamedTuple):
+    """What the network reached, next to doing nothing.
+
+    Parameters
+    ----------
+    psnr_db, input_psnr_db : float
+        Mean PSNR of the restored and of the untouched crops; data range 1 on the field's scale.
+    others : mapping of str to float
+        Means of the other figures of the lesson.
+    """
+
+    psnr_db: float
+    input_psnr_db: float
+    others: Mapping[str, float] = MappingProxyType({})
+
+    @property
+    def gain_db(self) -> float:
+        """Gain over doing nothing; decibels."""
+        return self.psnr_db - self.input_psnr_db
 
 
 @dataclass(frozen=True)
@@ -36,6 +57,13 @@ class LogRow:
     psnr_db: float | None = None
     input_psnr_db: float | None = None
     others: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def score(self) -> ValidationScore | None:
+        """The validation, where there was one."""
+        if self.psnr_db is None or self.input_psnr_db is None:
+            return None
+        return ValidationScore(self.psnr_db, self.input_psnr_db)
 
 
 COLUMNS = ("step", "loss", "learning_rate", "psnr_db", "input_psnr_db")

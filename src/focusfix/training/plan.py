@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from focusfix.data.layouts import index_data
+from focusfix.data.layouts import index_data, index_unpaired
 from focusfix.data.series_scale import with_z_spacing
 from focusfix.data.simulated_optics import KnownMicroscope
 from focusfix.errors import UsageError
@@ -31,6 +31,7 @@ from focusfix.training.settings import (
 )
 from focusfix.training.simulated_data import SimulatedData
 from focusfix.training.start import check_agreement, default_start, read_start, start_with
+from focusfix.training.unpaired_data import UnpairedData
 
 
 @dataclass(frozen=True)
@@ -266,14 +267,17 @@ def _open_data(
     place = settings.data
     if settings.simulation is not None:
         return SimulatedData(Path(place.path), settings, place.pattern)
-    index = index_data(
-        Path(place.path),
-        in_focus=Path(place.in_focus) if place.in_focus else None,
-        pattern=place.pattern,
-        axes=place.axes,
-        channels=settings.channels,
-        focal_level=settings.focal_level,
-    )
+    where: dict[str, Any] = {
+        "in_focus": Path(place.in_focus) if place.in_focus else None,
+        "pattern": place.pattern,
+        "axes": place.axes,
+        "channels": settings.channels,
+    }
+    if settings.lesson.get("paired") is False:
+        folders = index_unpaired(Path(place.path), **where)
+        if folders is not None:
+            return UnpairedData(folders, settings, cache_bytes=cache_bytes, on_progress=on_progress)
+    index = index_data(Path(place.path), **where, focal_level=settings.focal_level)
     if place.z_spacing_um is not None:
         series = with_z_spacing(index.series, place.z_spacing_um)
         index = replace(index, series=series)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from focusfix.training.validation import ValidationScore
+from focusfix.training.log import ValidationScore
 
 _LINE_EVERY_S = 10.0
 _MOVING_SHARE = 0.05

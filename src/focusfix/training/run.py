@@ -20,7 +20,7 @@ from focusfix.training.fit import Samples, Trainer, count_loaders, learning_rate
 from focusfix.training.interruption import Interruption
 from focusfix.training.lesson import Lesson, move
 from focusfix.training.lessons.table import make_lesson
-from focusfix.training.log import LogRow, RunLog, UnwrittenLog, draw_rows
+from focusfix.training.log import LogRow, RunLog, UnwrittenLog, ValidationScore, draw_rows
 from focusfix.training.progress import ProgressView, Status
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.settings import RunSettings
@@ -28,7 +28,7 @@ from focusfix.training.shared_norm import share_batch_norm
 from focusfix.training.standing import RunResult, Standing
 from focusfix.training.start import read_start_again
 from focusfix.training.team import ALONE, Team
-from focusfix.training.validation import Validation, ValidationScore, preview_rows
+from focusfix.training.validation import Validation, preview_rows
 
 _PREVIEW_CROPS = 4
 
@@ -96,10 +96,11 @@ class Run:
                 share_batch_norm(each)
         self.trainer = Trainer(network, self._terms, settings.fit, adversary, team)
         self.averaged = self._network()
-        held_out = data.validation if team.is_first else None
-        self.validation = (
-            Validation(self.lesson, held_out, settings.validation_crops) if held_out else None
-        )
+        self.validation = self.on_view = None
+        if team.is_first and data.validation is not None:
+            self.validation = Validation(self.lesson, data.validation, settings.validation_crops)
+        elif team.is_first:
+            self.on_view = Validation(self.lesson, data.train, _PREVIEW_CROPS)
         self.standing = Standing()
         self.newest: ValidationScore | None = None
         self.watch = Watch(self.lesson.signs, settings.steps)
@@ -203,7 +204,7 @@ class Run:
         terms = self.trainer.terms
         row = LogRow(self.trainer.step, loss, rate, others=terms)
         due = row.step % self.settings.validate_every == 0 or row.step == self.settings.steps
-        score = self._validate() if due and self.validation is not None else None
+        score = self._validate() if due else None
         if score is not None:
             row = replace(
                 row,
@@ -234,15 +235,23 @@ class Run:
             terms=self.trainer.terms,
         )
 
-    def _validate(self) -> ValidationScore:
-        assert self.validation is not None
-        result = self.validation.score(
+    def _validate(self) -> ValidationScore | None:
+        """Score the network where there is what it did not learn from; show what it does."""
+        crops = self.validation or self.on_view
+        if crops is None:
+            return None
+        result = crops.score(
             self._finished(), batch_size=self.settings.batch_size, device=self.device
         )
+        rows = preview_rows(result, _PREVIEW_CROPS, are_scored=self.validation is not None)
+        titles = self.lesson.titles
+        if not self.data.has_truth:
+            titles = (*titles[:2], f"{titles[2]}, elsewhere")
+        write_preview(self.folder.preview(self.trainer.step), rows, titles)
+        if self.validation is None:
+            return None
         self.newest = result.score
         self.standing = self.standing.after(result.score, self.trainer.step)
-        rows = preview_rows(result, _PREVIEW_CROPS)
-        write_preview(self.folder.preview(self.trainer.step), rows, self.lesson.titles)
         return result.score
 
     def _finished(self) -> Restorer:
@@ -266,7 +275,7 @@ class Run:
             self.settings,
             hyperparameters=network.hyperparameters,
             step=self.trainer.step,
-            score=_score_of(log.rows[-1]) if log.rows else None,
+            score=log.rows[-1].score if log.rows else None,
         )
         save_checkpoint(self.folder.last, self._finished(), header)
         if self.validation is None or self.standing.best_step == self.trainer.step:
@@ -277,7 +286,7 @@ class Run:
     def _result(self, log: RunLog) -> RunResult:
         best_step = self.standing.best_step or self.trainer.step
         at_best = [row for row in log.rows if row.step == best_step]
-        best = _score_of(at_best[0]) if at_best else None
+        best = at_best[0].score if at_best else None
         early = self.trainer.step < self.settings.steps
         return RunResult(self.trainer.step, early, best_step, best, self.watch.summary(log.rows))
 
@@ -289,9 +298,3 @@ def _batches_of_step(
     size, first = settings.batch_size, step * settings.samples_per_step
     firsts = [first + k * settings.samples_at_once for k in range(settings.accumulate)]
     return tuple(make(team.share(each, size), size) for each in firsts)
-
-
-def _score_of(row: LogRow) -> ValidationScore | None:
-    if row.psnr_db is None or row.input_psnr_db is None:
-        return None
-    return ValidationScore(row.psnr_db, row.input_psnr_db)

@@ -40,6 +40,8 @@ class SeriesData:
         If the series cannot be read or are too small for a crop.
     """
 
+    has_truth = True
+
     def __init__(
         self,
         index: SeriesIndex,

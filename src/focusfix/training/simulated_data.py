@@ -44,6 +44,8 @@ class SimulatedData:
         If there are no images to train on.
     """
 
+    has_truth = True
+
     def __init__(self, folder: Path, settings: RunSettings, pattern: str | None = None) -> None:
         self.settings = settings
         paths = list_sharp_images(folder, pattern)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from focusfix.training.validation import ValidationScore
+from focusfix.training.log import ValidationScore
 
 
 @dataclass(frozen=True)

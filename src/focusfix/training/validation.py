@@ -1,9 +1,7 @@
 """How far a network has come: fixed crops of fields that it does not learn from."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,30 +10,10 @@ from focusfix.models.base import Restorer
 from focusfix.report.training import PreviewRow
 from focusfix.training.data_sources import SampleSource
 from focusfix.training.lesson import Lesson, Shown, move, split
+from focusfix.training.log import ValidationScore
 from focusfix.training.margin import inner
 
 _SMALLEST_MSE = 1e-10
-
-
-class ValidationScore(NamedTuple):
-    """What the network reached, next to doing nothing.
-
-    Parameters
-    ----------
-    psnr_db, input_psnr_db : float
-        Mean PSNR of the restored and of the untouched crops; data range 1 on the field's scale.
-    others : mapping of str to float
-        Means of the other figures of the lesson.
-    """
-
-    psnr_db: float
-    input_psnr_db: float
-    others: Mapping[str, float] = MappingProxyType({})
-
-    @property
-    def gain_db(self) -> float:
-        """Gain over doing nothing; decibels."""
-        return self.psnr_db - self.input_psnr_db
 
 
 @dataclass(frozen=True)
@@ -121,7 +99,9 @@ def _join(parts: list[Shown]) -> Shown:
     )
 
 
-def preview_rows(result: ValidationResult, most: int) -> list[PreviewRow]:
+def preview_rows(
+    result: ValidationResult, most: int, *, are_scored: bool = True
+) -> list[PreviewRow]:
     """Show the first crops without their border, which is neither learned nor scored.
 
     Parameters
@@ -130,12 +110,16 @@ def preview_rows(result: ValidationResult, most: int) -> list[PreviewRow]:
         All crops.
     most : int
         Most rows.
+    are_scored : bool
+        Whether their scores say something.
 
     Returns
     -------
     list of PreviewRow
     """
     shown = [inner(images)[:most, 0].numpy() for images in result.shown[:3]]
+    if not are_scored:
+        return [PreviewRow(*row) for row in zip(*shown, strict=True)]
     scores = result.input_psnr_db[:most].tolist(), result.psnr_db[:most].tolist()
     return [PreviewRow(*row) for row in zip(*shown, *scores, strict=True)]
 

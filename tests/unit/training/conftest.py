@@ -58,6 +58,7 @@ class DrawnData:
     modality = "fluorescence"
     crops_per_epoch = 8
     card: dict[str, Any] = {"trained_on": "drawn dots"}  # noqa: RUF012 - never changed
+    has_truth = True
     split_table = [  # noqa: RUF012 - never changed
         {"field": "a", "split": "train"},
         {"field": "b", "split": "validation"},

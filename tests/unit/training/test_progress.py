@@ -1,7 +1,7 @@
 import pytest
 
+from focusfix.training.log import ValidationScore
 from focusfix.training.progress import LineProgress, Status, TableProgress
-from focusfix.training.validation import ValidationScore
 
 SCORE = ValidationScore(31.0, 29.5)
 

@@ -13,10 +13,10 @@ from focusfix.training.fit import Adversary
 from focusfix.training.lesson import Lesson
 from focusfix.training.lessons.pairs import PairLesson
 from focusfix.training.lessons.table import find_lesson
+from focusfix.training.log import ValidationScore
 from focusfix.training.run import Run
 from focusfix.training.run_folder import RunFolder
 from focusfix.training.standing import Standing
-from focusfix.training.validation import ValidationScore
 
 
 class Watcher:
@@ -59,8 +59,8 @@ def read_rows(folder):
 
 @pytest.mark.parametrize("entry", list_entries(), ids=lambda entry: entry.name)
 def test_a_stopped_run_ends_with_the_same_weights(start, entry, monkeypatch):
-    for picture in ("write_preview", "write_loss_curve"):  # they take most of the time
-        monkeypatch.setattr(f"focusfix.training.run.{picture}", lambda *_: None)
+    for picture in ("run.write_preview", "log.write_loss_curve"):  # they take most of the time
+        monkeypatch.setattr(f"focusfix.training.{picture}", lambda *_: None)
     settings = {
         "model": entry.name,
         "hyperparameters": entry.tiny,

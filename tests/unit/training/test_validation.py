@@ -8,10 +8,10 @@ from focusfix.metrics.fidelity import psnr
 from focusfix.models.base import Restorer
 from focusfix.training.lesson import Shown
 from focusfix.training.lessons.pairs import PairLesson
+from focusfix.training.log import ValidationScore
 from focusfix.training.validation import (
     Validation,
     ValidationResult,
-    ValidationScore,
     preview_rows,
     psnr_db,
 )
