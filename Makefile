@@ -60,12 +60,13 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 
 bench: RESULTS := --results benchmarks/RESULTS.md
 bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=3600 FILES=52224
-	$(BIN)/python benchmarks/bench_startup.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_startup.py --images 1000 $(RESULTS)
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --model u-net --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_precision.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
+	$(BIN)/python benchmarks/bench_tile_memory.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_growth.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_training.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_many_files.py --most-files $(FILES) $(RESULTS)

@@ -1,4 +1,4 @@
-"""The images that memory and growth are measured on, and what is said about their peaks."""
+"""The images and tiles that memory and growth are measured on, and what is said of their peaks."""
 
 import importlib
 import sys
@@ -69,6 +69,19 @@ def test_flat_memory_is_told_from_growing_memory(bench) -> None:
     measured.append(memory.Measured(measured[0].case, 0.1, 150.0, 1.0, 1.0))
     _, figures = memory.describe(measured)
     assert figures["planes in tiles: largest peak over smallest"] == 1.5
+
+
+def test_tiles_are_as_large_as_memory_allows(bench, monkeypatch) -> None:
+    memory = bench("bench_tile_memory")
+    sides = []
+    for most_bytes in (520_000_000, 580_000_000):
+        monkeypatch.setattr(memory, "MOST_BYTES", most_bytes)
+        cost = memory.measure_here("care-unet")
+        assert cost.tensor_mb < (most_bytes - 500e6) / 1e6
+        assert cost.before_mb <= cost.peak_mb
+        sides.append(cost.side_px)
+    assert sides[0] < sides[1]
+    assert memory.TileCost(100, 200.0, 300.0, 600.0).taken == 1.5
 
 
 def test_many_files_are_a_plate_that_training_knows(bench, tmp_path) -> None:

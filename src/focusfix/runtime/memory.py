@@ -16,8 +16,11 @@ Runtime = Literal["torch", "openvino"]
 BASE_BYTES = 500_000_000
 """For the program, its libraries, weights, and tiles on their way from and to files."""
 
-TAKEN = {"torch": 1.6, "openvino": 1.0}
-"""What a process takes for each byte that tensors need; freed memory of other sizes is kept."""
+TAKEN = {"torch": 1.8, "openvino": 1.0}
+"""What a process takes for each byte that tensors need: freed memory of other sizes is kept.
+
+Measured by `benchmarks/bench_tile_memory.py`.
+"""
 
 _LEAST_SIDE_PX, _LEAST_STRIDES = 64, 4
 
