@@ -204,6 +204,16 @@ def test_from_folders_that_are_no_pairs(tmp_path, strangers, image, run_cli):
     assert again.code == 0, again.err
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("--validation-share", 0.3), ("--z-spacing-um", 2), ("--focal-level", 0)]
+)
+def test_what_needs_a_truth_is_refused(strangers, run_cli, option, value):
+    asked = ("train", strangers, *TINY, "--lesson-setting", "paired=false", "--dry-run")
+    refused = run_cli(*asked, option, value)
+    assert refused.code == 2
+    assert f"{option} has no meaning for images that are no pairs" in refused.err
+
+
 def test_pairs_are_needed_where_images_are_compared(strangers, run_cli):
     refused = run_cli("train", strangers, *TINY, "--dry-run")
     assert refused.code != 0

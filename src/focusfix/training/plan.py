@@ -31,7 +31,7 @@ from focusfix.training.settings import (
 )
 from focusfix.training.simulated_data import SimulatedData
 from focusfix.training.start import check_agreement, default_start, read_start, start_with
-from focusfix.training.unpaired_data import UnpairedData
+from focusfix.training.unpaired_data import UnpairedData, check_without_truth
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,8 @@ def plan_run(
     with ExitStack() as at_fault:
         data = _open_data(draft, cache_bytes, on_progress)
         at_fault.callback(data.close)
+        if not data.has_truth:
+            check_without_truth(draft, wanted)
         if stored is None and "start_from" not in wanted:
             draft = _with_default_start(draft, data, wanted)
             network = build_network(draft.model, draft.hyperparameters)

@@ -1,6 +1,6 @@
 """Training data from images out of focus and images in focus that are no pairs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from focusfix.config import Modality
@@ -10,7 +10,7 @@ from focusfix.data.level_choice import TripletPattern
 from focusfix.data.planes import PlaneStore
 from focusfix.data.series_scale import FittedSeries, fit_series
 from focusfix.data.unpaired_sampler import UnpairedSampler
-from focusfix.errors import InputError
+from focusfix.errors import InputError, UsageError
 from focusfix.training.settings import RunSettings
 
 _TRAIN_STREAM = 1
@@ -18,6 +18,35 @@ _NOTE = (
     "the images out of focus and in focus are no pairs: all are for training, and nothing measures "
     "how true the results are; look at the previews"
 )
+
+_OF_TRUTH = (
+    "focal_level", "in_focus_share", "split", "split_by", "test_share", "validation_share",
+)  # fmt: skip
+
+
+def check_without_truth(settings: RunSettings, wanted: Collection[str]) -> None:
+    """Refuse settings that would be left out silently.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Of the run.
+    wanted : collection of str
+        Names of the settings that the user gave.
+
+    Raises
+    ------
+    UsageError
+        If images without truth have no use for one of them.
+    """
+    given = [name for name in _OF_TRUTH if name in wanted]
+    given += ["z_spacing_um"] if settings.data.z_spacing_um is not None else []
+    if given:
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} has no meaning for images that are no pairs: all are "
+            "for training, and of one level each.",
+            "Leave it out, or train on focal series or pairs.",
+        )
 
 
 class UnpairedData:
