@@ -1,7 +1,7 @@
 """From what the user asks for to complete settings and data, before the first step."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,10 +152,8 @@ def plan_run(
     network = build_network(draft.model, draft.hyperparameters)
     _check_network(network, draft)
     with ExitStack() as at_fault:
-        data = _open_data(draft, cache_bytes, on_progress)
+        data = _open_data(draft, wanted, cache_bytes, on_progress)
         at_fault.callback(data.close)
-        if not data.has_truth:
-            check_without_truth(draft, wanted)
         if stored is None and "start_from" not in wanted:
             draft = _with_default_start(draft, data, wanted)
             network = build_network(draft.model, draft.hyperparameters)
@@ -264,7 +262,10 @@ def _check_network(network: Restorer, settings: RunSettings) -> None:
 
 
 def _open_data(
-    settings: RunSettings, cache_bytes: int, on_progress: Callable[[float], None]
+    settings: RunSettings,
+    wanted: Collection[str],
+    cache_bytes: int,
+    on_progress: Callable[[float], None],
 ) -> TrainingData:
     place = settings.data
     if settings.simulation is not None:
@@ -278,6 +279,7 @@ def _open_data(
     if settings.lesson.get("paired") is False:
         folders = index_unpaired(Path(place.path), **where)
         if folders is not None:
+            check_without_truth(settings, wanted)
             return UnpairedData(folders, settings, cache_bytes=cache_bytes, on_progress=on_progress)
     index = index_data(Path(place.path), **where, focal_level=settings.focal_level)
     if place.z_spacing_um is not None:
