@@ -1,8 +1,8 @@
 """Speed-up of `focusfix deblur --scheduler` with two one-thread workers over one.
 
 A Dask scheduler with one worker and another with two stay up for the whole run, all on this
-machine, and take turns on the same folder; the cluster that waits is suspended, since idle ones use
-a tenth of a processor. The speed-up is taken within each round: by the clock, and by the processor
+machine, and take turns on the same folder; the cluster that waits is suspended, since heartbeats
+take processor time. The speed-up is taken within each round: by the clock, and by the processor
 time of the busiest worker, which other programs disturb less.
 """
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from focusfix.cli.grids import parse_finite
 from focusfix.errors import UsageError
 
 EDF = "edf"
@@ -127,11 +128,8 @@ def parse_distance(text: str | None) -> float | None:
     """
     if text is None or text == _AUTO:
         return None
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = float("nan")
-    if not abs(distance) < float("inf"):
+    distance = parse_finite(text)
+    if distance is None:
         raise UsageError(
             f"--dz-um takes a number or auto, not {text!r}.",
             "Give the distance from focus in micrometres, such as 6.",

@@ -266,11 +266,9 @@ def deblur_files(options: DeblurOptions, console: Console) -> None:
         deblurring = plan_deblur(options, console)
     jobs: Sequence[Any] = deblurring.jobs()
     show = None if options.json else show_output
-    maps = [*deblurring.maps.items()] if isinstance(deblurring, Deblurring) else []
-    with (
-        completed_plates(maps),
-        assign(plan_deblur, deblurring, jobs, options, console) as process,
-    ):
+    beside = [(job.source, deblurring.beside(job).trust_map) for job in jobs]
+    maps = [(source, path) for source, path in beside if path is not None]
+    with completed_plates(maps), assign(plan_deblur, deblurring, jobs, options, console) as process:
         process_jobs(jobs, process, console, show=show, report=options.report, part=options.part)
 
 

@@ -51,6 +51,15 @@ def parse_grid(option: str, text: str) -> list[float]:
     return [(first * (count - k) + last * k) / count for k in range(count + 1)]
 
 
+def parse_finite(text: str) -> float | None:
+    """Read a number; None if it is none, or not finite."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def parse_distances(text: str) -> list[float]:
     """Read ``--dz-um`` of interpolate: a number, or ``A:B:STEP``; micrometres.
 
@@ -66,11 +75,8 @@ def parse_distances(text: str) -> list[float]:
     """
     if ":" in text:
         return parse_grid("--dz-um", text)
-    try:
-        distance = float(text)
-    except ValueError:
-        distance = float("nan")
-    if not abs(distance) < float("inf"):
+    distance = parse_finite(text)
+    if distance is None:
         raise UsageError(
             f"--dz-um takes A:B:STEP or a number here, not {text!r}.",
             "Give micrometres, as in -4:4:0.5.",

@@ -133,22 +133,21 @@ class UnpairedData:
             f"{_count_fields(self.in_focus)} others in focus",
         }
 
-    def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:  # noqa: ARG002 - none
+    def count_triplets(self, pattern: TripletPattern) -> dict[str, int]:
         """Refuse: images of one level make no triplets."""
-        self._refuse()
+        self._refuse(f"triplets ({pattern}) of z-levels")
 
-    def count_groups(self, size: int) -> dict[str, int]:  # noqa: ARG002 - none
+    def count_groups(self, size: int) -> dict[str, int]:
         """Refuse: images of one level make no groups."""
-        self._refuse()
+        self._refuse(f"{size} z-levels of one field")
 
     def count_refocus_pairs(self) -> dict[str, int]:
         """Refuse: heights are not known."""
-        self._refuse()
+        self._refuse("z-levels at known heights")
 
-    def _refuse(self) -> NoReturn:
+    def _refuse(self, wanted: str) -> NoReturn:
         raise InputError(
-            f"{self.settings.model} learns from several z-levels of one field, and these images "
-            "are of one each.",
+            f"{self.settings.model} learns from {wanted}, and these images are no pairs.",
             "Give z-stacks or pairs, or --model comi.",
         )
 
