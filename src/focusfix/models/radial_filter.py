@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
-from focusfix.models.rings import node_matrix, support_window
+from focusfix.models.rings import filter_table
 
 _FAST_GRID = 8
 _FAST_FACTORS = (2, 3, 5, 7)
@@ -22,17 +22,15 @@ class RadialFilter(nn.Module):
     """
 
     stays_eager = True
-    nodes: Tensor
-    support: Tensor
+    table: Tensor
 
     def __init__(self, support_px: int) -> None:
         super().__init__()
         self.support_px = support_px
-        self.register_buffer("nodes", node_matrix(support_px), persistent=False)
-        self.register_buffer("support", support_window(support_px), persistent=False)
+        self.register_buffer("table", filter_table(support_px).clone(), persistent=False)
 
-    def kernel(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Make the finite filter of one radial gain.
+    def quarter(self, gains: Tensor, at_zero: float) -> Tensor:
+        """Make the finite filter of one radial gain, which is even: its centre and what follows.
 
         Parameters
         ----------
@@ -43,15 +41,15 @@ class RadialFilter(nn.Module):
 
         Returns
         -------
-        Tensor, shape (2 * support_px - 1, 2 * support_px - 1)
+        Tensor, shape (support_px, support_px)
         """
-        side = 2 * self.support_px
         values = torch.cat([gains.new_full((1,), at_zero), gains])
-        transfer = (self.nodes @ values).reshape(side, self.support_px + 1)
-        centred = torch.roll(torch.fft.irfft2(transfer, (side, side)), (side // 2,) * 2, (0, 1))
-        cut = centred[1:, 1:] * self.support
-        kernel: Tensor = cut + (at_zero - cut.sum()) * self.support / self.support.sum()
-        return kernel
+        return (self.table @ values).reshape(self.support_px, self.support_px)
+
+    def kernel(self, gains: Tensor, at_zero: float) -> Tensor:
+        """Make the whole filter, shape (2 * support_px - 1, 2 * support_px - 1)."""
+        places = torch.arange(1 - self.support_px, self.support_px).abs()
+        return self.quarter(gains, at_zero)[places[:, None], places]
 
     def prepare(self, image: Tensor) -> "PreparedImage":
         """Transform images (N, 1, Y, X) that have a margin of ``support_px`` on every side."""
@@ -79,14 +77,13 @@ class PreparedImage:
         self._waves = [self._cosines(rows, rows), self._cosines(columns, columns // 2 + 1)]
 
     def convolved(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Convolve with the filter of radial gains, as for :meth:`RadialFilter.kernel`.
+        """Convolve with the filter of radial gains, as for :meth:`RadialFilter.quarter`.
 
         Returns
         -------
         Tensor, shape (N, 1, Y, X)
         """
-        middle = self._filters.support_px - 1
-        quarter = self._filters.kernel(gains, at_zero)[middle:, middle:]
+        quarter = self._filters.quarter(gains, at_zero)
         response = self._waves[0] @ quarter @ self._waves[1].T
         parts = torch.view_as_real(self._spectrum) * response[..., None]
         result = torch.fft.irfft2(torch.view_as_complex(parts), self._grid)
@@ -95,7 +92,7 @@ class PreparedImage:
 
     def _cosines(self, side: int, count: int) -> Tensor:
         """Return the cosines that turn one half of an even filter into its transfer."""
-        table = self._filters.nodes
+        table = self._filters.table
         frequencies = torch.arange(count, dtype=torch.float64, device=table.device) / side
         places = torch.arange(self._filters.support_px, dtype=torch.float64, device=table.device)
         waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
