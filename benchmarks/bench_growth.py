@@ -1,12 +1,13 @@
 """Time and peak memory of restoring against the number of pixels, and against that of files.
 
-Every size is restored in a process of its own, LZW-compressed TIFF in and out, with a network
+Every size is restored in processes of its own, LZW-compressed TIFF in and out, with a network
 that costs next to nothing, so that what grows is what focusfix adds. Writes a table and a plot.
 """
 
 import argparse
 import csv
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,10 +29,13 @@ WANTED_MEMORY_RATIO = 1.1
 FLAT_FROM_MPX = 16.0
 """Size from which memory is to be flat: what 4096 x 4096 pixels have."""
 
+REPEATS = 3
+"""Processes for each size."""
+
 
 @dataclass(frozen=True)
 class Measured:
-    """Cost of one process.
+    """Cost of one process, or the medians of several.
 
     Parameters
     ----------
@@ -89,19 +93,16 @@ def grow_pixels(folder: Path, largest_mpx: float) -> list[Measured]:
 
 
 def measure_size(folder: Path, side: int) -> Measured:
-    """Write a square image and restore it in another process."""
+    """Write a square image and restore it in other processes."""
     write_noisy_image(folder / "in.tif", side)
-    found = start_child(folder / "out.tif", folder / "in.tif")
+    megapixels = side**2 / 1e6
+    costs = []
+    for _ in range(REPEATS):
+        costs.append(cost_of(start_child(folder / "out.tif", folder / "in.tif")))
+        (folder / "out.tif").unlink()
     (folder / "in.tif").unlink()
-    (folder / "out.tif").unlink()
-    measured = Measured(
-        "pixels",
-        side**2 / 1e6,
-        1,
-        sum(found["seconds"]),
-        sum(found["cpu_seconds"]),
-        found["peak_mib"],
-    )
+    medians = (statistics.median(each) for each in zip(*costs, strict=True))
+    measured = Measured("pixels", megapixels, 1, *medians)
     print(f"{side} x {side} pixels: {measured}", flush=True)
     return measured
 
@@ -113,8 +114,7 @@ def grow_files(folder: Path, most: int, output: Path) -> list[Measured]:
     for count in map(round, geometric(max(most / 27, 1), most, 3)):
         child = start_child(folder / "out.tif", *[folder / "in.tif"] * count)
         pixels = count * FILE_SIDE**2 / 1e6
-        cost = sum(child["seconds"]), sum(child["cpu_seconds"]), child["peak_mib"]
-        found.append(Measured("files", pixels, count, *cost))
+        found.append(Measured("files", pixels, count, *cost_of(child)))
         print(f"{count} files: {found[-1]}", flush=True)
     path = output / "results" / "task_times.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -123,6 +123,11 @@ def grow_files(folder: Path, most: int, output: Path) -> list[Measured]:
         for times in zip(child["seconds"], child["cpu_seconds"], strict=True):
             writer.writerow([f"{each:.4f}" for each in times])
     return found
+
+
+def cost_of(child: dict[str, Any]) -> tuple[float, float, float]:
+    """Add up what a process says: seconds, processor seconds, largest memory in MiB."""
+    return sum(child["seconds"]), sum(child["cpu_seconds"]), child["peak_mib"]
 
 
 def geometric(first: float, last: float, factor: float) -> list[float]:
@@ -181,6 +186,7 @@ def describe(measured: Sequence[Measured]) -> tuple[list[str], dict[str, float]]
         "largest megapixels": pixels[-1].megapixels,
     }
     line = (
+        f"Images: medians of {REPEATS} processes each. "
         "Processor time grows with the power "
         f"{figures['exponent, pixels']:.2f} of the pixels and {figures['exponent, files']:.2f} of "
         "the files."
