@@ -8,8 +8,8 @@ from torch.nn import functional as F
 def enlarge_bilinear(cells: Tensor, times: int, *, ring: int = 0) -> Tensor:
     """Enlarge images bilinearly, each cell to a square of pixels; beyond the outermost, constant.
 
-    Weights along either axis are applied as a matrix, which on the CPU is several times faster
-    than interpolating from four cells pixel by pixel.
+    Rows of cells are widened by a matrix and then mixed two by two, which on the CPU is several
+    times faster than interpolating from four cells pixel by pixel.
 
     Parameters
     ----------
@@ -27,12 +27,17 @@ def enlarge_bilinear(cells: Tensor, times: int, *, ring: int = 0) -> Tensor:
     """
     with torch.autocast(cells.device.type, enabled=False):
         cells = cells.float() if cells.dtype != torch.float64 else cells
-        down, across = (_weights(size, times, ring, cells) for size in cells.shape[-2:])
-        return down @ cells @ across.T
+        if not ring:
+            cells, ring = F.pad(cells, (1, 1, 1, 1), mode="replicate"), 1
+        rows = cells[..., ring - 1 : cells.shape[-2] - ring + 1, :]
+        rows = rows @ _weights(cells.shape[-1], times, ring, cells)
+        below = (torch.arange(times, device=cells.device) + 0.5).to(cells)[:, None] / times
+        between = torch.lerp(rows[..., :-1, None, :], rows[..., 1:, None, :], below)
+        return between.flatten(-3, -2)[..., times // 2 : times // 2 - times, :]
 
 
 def _weights(size: int, times: int, ring: int, like: Tensor) -> Tensor:
-    """Return what each cell counts for each pixel of one axis, shape (pixels, cells)."""
+    """Return what each cell counts for each pixel of one axis, shape (cells, pixels)."""
     cells = torch.eye(size, dtype=like.dtype, device=like.device)[None]
     pixels = F.interpolate(cells, scale_factor=float(times), mode="linear", align_corners=False)
-    return pixels[0, :, ring * times : (size - ring) * times].T.contiguous()
+    return pixels[0, :, ring * times : (size - ring) * times]

@@ -85,8 +85,7 @@ class PreparedImage:
         """
         quarter = self._filters.quarter(gains, at_zero)
         response = self._waves[0] @ quarter @ self._waves[1].T
-        parts = torch.view_as_real(self._spectrum) * response[..., None]
-        result = torch.fft.irfft2(torch.view_as_complex(parts), self._grid)
+        result = torch.fft.irfft2(self._spectrum * response, self._grid)
         height, width = self._shape
         return cut_margin(result[..., :height, :width], self._filters.support_px)
 
