@@ -1,5 +1,7 @@
 """Convolution with filters that are given by a gain for every ring of frequencies."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -74,7 +76,11 @@ class PreparedImage:
         self._grid = fast_length(height), fast_length(width)
         self._spectrum = torch.fft.rfft2(padded, self._grid)
         rows, columns = self._grid
-        self._waves = [self._cosines(rows, rows), self._cosines(columns, columns // 2 + 1)]
+        table = filters.table
+        self._waves = [
+            _cosines(side, count, filters.support_px, table.dtype, table.device)
+            for side, count in ((rows, rows), (columns, columns // 2 + 1))
+        ]
 
     def convolved(self, gains: Tensor, at_zero: float) -> Tensor:
         """Convolve with the filter of radial gains, as for :meth:`RadialFilter.quarter`.
@@ -89,14 +95,18 @@ class PreparedImage:
         height, width = self._shape
         return cut_margin(result[..., :height, :width], self._filters.support_px)
 
-    def _cosines(self, side: int, count: int) -> Tensor:
-        """Return the cosines that turn one half of an even filter into its transfer."""
-        table = self._filters.table
-        frequencies = torch.arange(count, dtype=torch.float64, device=table.device) / side
-        places = torch.arange(self._filters.support_px, dtype=torch.float64, device=table.device)
+
+@lru_cache(maxsize=16)
+def _cosines(
+    side: int, count: int, support_px: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """Return the cosines that turn one half of an even filter into its transfer."""
+    with torch.inference_mode(mode=False):  # for training as well, whoever asks first
+        frequencies = torch.arange(count, dtype=torch.float64, device=device) / side
+        places = torch.arange(support_px, dtype=torch.float64, device=device)
         waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
         waves[:, 0] = 1
-        return waves.to(table.dtype)
+        return waves.to(dtype)
 
 
 def fast_length(size: int) -> int:

@@ -42,3 +42,14 @@ def test_prepared_images_are_convolved_with_the_filter() -> None:
     fast = filters.prepare(padded).convolved(gains, 1.0)
     slow = torch.nn.functional.conv2d(padded, filters.kernel(gains, 1.0)[None, None])
     torch.testing.assert_close(fast, slow[..., 1:-1, 1:-1], atol=1e-5, rtol=0)
+
+
+def test_learning_goes_on_after_images_were_restored_without_gradients() -> None:
+    filters = RadialFilter(SUPPORT_PX)
+    image = torch.rand(1, 1, 48, 48, generator=torch.Generator().manual_seed(2))
+    gains = torch.ones(SUPPORT_PX, requires_grad=True)
+    with torch.inference_mode():
+        filters.prepare(image).convolved(gains, 1.0)
+    filters.prepare(image).convolved(gains, 1.0).square().sum().backward()
+    assert gains.grad is not None
+    assert gains.grad.abs().min() > 0
