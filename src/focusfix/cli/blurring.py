@@ -11,7 +11,6 @@ from focusfix.cli.blur_plan import BlurPlan, plan_blur
 from focusfix.cli.blur_series import BlurJob, plan_blur_jobs, write_manifest
 from focusfix.cli.blurrier_end import Defocus, choose_end
 from focusfix.cli.channel_models import choose_models
-from focusfix.cli.choices import Normalization
 from focusfix.cli.cluster import assign
 from focusfix.cli.console import Console
 from focusfix.cli.errands import Beside
@@ -33,7 +32,7 @@ from focusfix.cli.restoration import (
     restore_file,
     select_channels,
 )
-from focusfix.cli.scales import fit_scales, tell_findings, unit_scales
+from focusfix.cli.scales import unit_scales, usual_scales
 from focusfix.cli.second_image import open_second, pair_files
 from focusfix.cli.sidecar import sidecar_path, write_record
 from focusfix.cli.two_way import TWO_WAY, blur_back
@@ -195,15 +194,13 @@ class Blurring:
             return refocus_away(self.shelf, self.options, reader, choice, self.sizes, dz_um)
         defocus = Defocus("--max-defocus-um", self.options.max_defocus_um, 1.0)
         end = choose_end(self.options, reader, choice.header, second, defocus, self.console)
-        survey = fit_scales(
+        survey = usual_scales(
             reader,
             choice,
-            normalize=Normalization.AUTO,
-            camera_offset=None,
-            nan_policy=self.options.nan_policy,
-            companions=() if second is None else (second.source(),),
+            self.options.nan_policy,
+            self.console,
+            () if second is None else (second.source(),),
         )
-        tell_findings(reader, [(choice, survey)], self.console)
         steps = Steps.plan(self.shelf, choice, reader, survey, end)
         part = steps.part(alpha, self.sizes)
         return part, {"models": [steps.describe(part, alpha)], **end.describe()}

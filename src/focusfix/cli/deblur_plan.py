@@ -6,6 +6,7 @@ from focusfix.cli.classical_options import check_classical_options
 from focusfix.cli.console import Console
 from focusfix.cli.deblur_options import DeblurOptions
 from focusfix.cli.model_choice import AUTO, family_of, find_model
+from focusfix.cli.options import named_given
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options, read_wanted
 from focusfix.errors import UsageError
 
@@ -66,14 +67,15 @@ def plan_model(options: DeblurOptions, console: Console) -> tuple[str, tuple[flo
 
 def given_options(options: DeblurOptions) -> list[str]:
     """Name the options for models with codes that the user gave."""
-    values = {
-        "--alpha": options.alpha,
-        "--alphas": options.alphas,
-        "--blurrier": options.blurrier,
-        "--self-blur-um": options.self_blur_um,
-        "--in-focus-reference": options.in_focus_reference,
-    }
-    return [option for option, value in values.items() if value not in (None, [])]
+    return named_given(
+        {
+            "--alpha": options.alpha,
+            "--alphas": options.alphas,
+            "--blurrier": options.blurrier,
+            "--self-blur-um": options.self_blur_um,
+            "--in-focus-reference": options.in_focus_reference,
+        }
+    )
 
 
 def _check_options(given: list[str], family: str, model: str) -> None:

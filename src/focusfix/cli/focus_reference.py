@@ -84,19 +84,11 @@ def read_code(
     InputError
         If the image cannot be read or holds one grey value only.
     """
-    from focusfix.cli.choices import Normalization
-    from focusfix.cli.scales import fit_scales, tell_findings
+    from focusfix.cli.scales import usual_scales
     from focusfix.io.image import open_image
 
     with open_image(path, axes=axes) as reader:
-        survey = fit_scales(
-            reader,
-            choice,
-            normalize=Normalization.AUTO,
-            camera_offset=None,
-            nan_policy=nan_policy,
-        )
-        tell_findings(reader, [(choice, survey)], shelf.console)
+        survey = usual_scales(reader, choice, nan_policy, shelf.console)
         channel = choice.channels[0] if choice.channels[0] < reader.metadata.axis_size("C") else 0
         plane = next(each for each in reader.metadata.planes if each.channel == channel)
         scale = survey.scales[plane.position]

@@ -9,7 +9,6 @@ from focusfix import __version__
 from focusfix.cli.alphas import format_alpha, parse_alphas
 from focusfix.cli.blurrier_end import Defocus, choose_end
 from focusfix.cli.channel_models import choose_models
-from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.files import Record
 from focusfix.cli.interpolate_options import InterpolateOptions
@@ -26,7 +25,7 @@ from focusfix.cli.restoration import (
     restore_file,
     select_channels,
 )
-from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.scales import usual_scales
 from focusfix.cli.second_image import SecondImage, open_second
 from focusfix.cli.sidecar import sidecar_path, write_record
 from focusfix.errors import UsageError
@@ -95,15 +94,7 @@ class Ladder:
         channels = select_channels(reader.metadata, options.channel)
         second = open_second(stack, reader, blurrier, options.axes, channels, console)
         [choice] = choose_models(reader, channels, model, console, "interpolate")
-        survey = fit_scales(
-            reader,
-            choice,
-            normalize=Normalization.AUTO,
-            camera_offset=None,
-            nan_policy=options.nan_policy,
-            companions=(second.source(),),
-        )
-        tell_findings(reader, [(choice, survey)], console)
+        survey = usual_scales(reader, choice, options.nan_policy, console, (second.source(),))
         defocus = Defocus("--self-blur-um", None, 1.0)
         end = choose_end(options, reader, choice.header, second, defocus, console)
         shelf = ModelShelf(options, options.seed, console)

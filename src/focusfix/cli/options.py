@@ -6,6 +6,7 @@ The records have no comparison and no text form of their own, which keeps ``--he
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +14,11 @@ import typer
 
 from focusfix.cli.choices import NanPolicy, OutputType, Precision, Runtime, ZarrVersion
 from focusfix.errors import UsageError
+
+
+def named_given(values: Mapping[str, object]) -> list[str]:
+    """Name the options that the user gave: whose value is neither None nor an empty list."""
+    return [option for option, value in values.items() if value not in (None, [])]
 
 
 def parse_count(option: str, text: str, *, smallest: int) -> int | None:

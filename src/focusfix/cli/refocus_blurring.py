@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from focusfix.cli.blur_options import OPTICS, BlurOptions
-from focusfix.cli.choices import Normalization
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import Choice, family_of, find_model
 from focusfix.cli.model_shelf import ModelShelf
+from focusfix.cli.options import named_given
 from focusfix.cli.refocus_options import REFOCUSER
 from focusfix.cli.refocusing import Refocusing
 from focusfix.cli.restoration import Part, planes_of_channels
-from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.scales import usual_scales
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def check_refocused_blur(options: BlurOptions, model: str) -> None:
         "--blurrier": options.blurrier,
         "--max-defocus-um": options.max_defocus_um,
     }
-    given = [option for option, value in values.items() if value not in (None, [])]
+    given = named_given(values)
     if given:
         raise UsageError(
             f"{given[0]} has no meaning for the model {model}, which moves images by a distance.",
@@ -102,14 +102,7 @@ def refocus_away(
     UsageError
         If the distance is beyond what the network is meant for.
     """
-    survey = fit_scales(
-        reader,
-        choice,
-        normalize=Normalization.AUTO,
-        camera_offset=None,
-        nan_policy=options.nan_policy,
-    )
-    tell_findings(reader, [(choice, survey)], shelf.console)
+    survey = usual_scales(reader, choice, options.nan_policy, shelf.console)
     refocusing = Refocusing(shelf, options, choice, reader, survey, sizes)
     refocusing.check_reach(dz_um)
     bound = refocusing.at(dz_um)

@@ -66,6 +66,39 @@ def fit_scales(
     )
 
 
+def usual_scales(
+    reader: "ImageReader",
+    choice: Choice,
+    nan_policy: NanPolicy,
+    console: Console,
+    companions: "Sequence[PixelSource]" = (),
+) -> "Survey":
+    """Fit the scales that the model card asks for, and say what the user should know of them.
+
+    Parameters
+    ----------
+    reader, choice, nan_policy, companions
+        As for :func:`fit_scales`.
+    console : Console
+        Where the run reports.
+
+    Returns
+    -------
+    Survey
+        As by :func:`fit_scales`.
+    """
+    survey = fit_scales(
+        reader,
+        choice,
+        normalize=Normalization.AUTO,
+        camera_offset=None,
+        nan_policy=nan_policy,
+        companions=companions,
+    )
+    tell_findings(reader, [(choice, survey)], console)
+    return survey
+
+
 def fit_channel_scales(
     reader: "ImageReader",
     *,

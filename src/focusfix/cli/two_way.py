@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from focusfix.cli.blur_options import OPTICS, BlurOptions
-from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import Choice, family_of, find_model
 from focusfix.cli.model_record import describe_model
 from focusfix.cli.model_shelf import ModelShelf
+from focusfix.cli.options import named_given
 from focusfix.cli.restoration import Part, planes_of_channels
-from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.scales import usual_scales
 from focusfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check_two_way(options: BlurOptions, model: str) -> None:
         "--blurrier": options.blurrier,
         "--max-defocus-um": options.max_defocus_um,
     }
-    given = [option for option, value in values.items() if value not in (None, [])]
+    given = named_given(values)
     if given:
         raise UsageError(
             f"{given[0]} has no meaning for the model {model}, which blurs images as those it was "
@@ -99,14 +99,7 @@ def blur_back(
     from focusfix.models.bound_two_way import Reversed
     from focusfix.operations.images import choose_batch_size
 
-    survey = fit_scales(
-        reader,
-        choice,
-        normalize=Normalization.AUTO,
-        camera_offset=None,
-        nan_policy=options.nan_policy,
-    )
-    tell_findings(reader, [(choice, survey)], shelf.console)
+    survey = usual_scales(reader, choice, options.nan_policy, shelf.console)
     bound = shelf.bind(choice, Reversed, key="reversed")
     shape = reader.metadata.shape_yx
     plan = plan_tiles(

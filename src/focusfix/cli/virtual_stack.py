@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from focusfix import __version__
 from focusfix.cli.channel_models import choose_models
-from focusfix.cli.choices import Normalization
 from focusfix.cli.console import Console
 from focusfix.cli.depth_fusion import without_z
 from focusfix.cli.files import Record
@@ -17,7 +16,7 @@ from focusfix.cli.ladder_files import LadderFile, check_files, stack_metadata
 from focusfix.cli.line_steps import StepOptions
 from focusfix.cli.model_choice import family_of, find_model
 from focusfix.cli.model_shelf import ModelShelf
-from focusfix.cli.options import parse_count
+from focusfix.cli.options import named_given, parse_count
 from focusfix.cli.refocus_levels import RecordedLevels, parse_level, sharpest_level
 from focusfix.cli.refocus_options import REFOCUSER, check_refocus_options
 from focusfix.cli.refocusing import Refocusing
@@ -29,7 +28,7 @@ from focusfix.cli.restoration import (
     restore_file,
     select_channels,
 )
-from focusfix.cli.scales import fit_scales, tell_findings
+from focusfix.cli.scales import usual_scales
 from focusfix.cli.sidecar import sidecar_path, write_record
 from focusfix.errors import UsageError
 
@@ -226,12 +225,11 @@ def _check_options(options: InterpolateOptions) -> None:
         "--alpha": options.alpha,
         "--alphas": options.alphas,
     }
-    for option, value in values.items():
-        if value not in (None, []):
-            raise UsageError(
-                f"{option} is for levels between two images, and --dz-um for planes around one.",
-                f"Leave {option} or --dz-um out.",
-            )
+    for option in named_given(values):
+        raise UsageError(
+            f"{option} is for levels between two images, and --dz-um for planes around one.",
+            f"Leave {option} or --dz-um out.",
+        )
 
 
 def _plan(
@@ -256,14 +254,7 @@ def _plan(
         level = sharpest_level(reader, channels[0])
         if metadata.axis_size("Z") > 1:
             console.note(f"{reader.path}: distances count from z-level {level}, the sharpest")
-    survey = fit_scales(
-        reader,
-        choice,
-        normalize=Normalization.AUTO,
-        camera_offset=None,
-        nan_policy=options.nan_policy,
-    )
-    tell_findings(reader, [(choice, survey)], console)
+    survey = usual_scales(reader, choice, options.nan_policy, console)
     sizes = StepOptions(
         tile_px=parse_count("--tile-size", options.tile_size, smallest=1),
         halo_px=parse_count("--halo", options.halo, smallest=0),
