@@ -173,7 +173,7 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Refine features, shape (N, width, Y, X)."""
         change: Tensor = self.body(features)
-        return features + change
+        return change.add_(features)
 
 
 def _chain(seen: int, width: int, out_channels: int, blocks: int) -> nn.Sequential:

@@ -16,7 +16,7 @@ Runtime = Literal["torch", "openvino"]
 BASE_BYTES = 500_000_000
 """For the program, its libraries, weights, and tiles on their way from and to files."""
 
-TAKEN = {"torch": 1.8, "openvino": 1.0}
+TAKEN = {"torch": 2.0, "openvino": 1.0}
 """What a process takes for each byte that tensors need: freed memory of other sizes is kept.
 
 Measured by `benchmarks/bench_tile_memory.py`.
