@@ -195,12 +195,17 @@ class ModelShelf:
         int or None
             Side of the tile; pixels.
         """
-        from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
+        from focusfix.allocator import return_large_blocks
+        from focusfix.engine.tile_sizes import auto_tile_px
+        from focusfix.runtime.memory import bytes_per_pixel, is_short, largest_tile_px
 
         if function.device.kind != "cpu":
             return None
         needed = bytes_per_pixel(binding.eval(), images=images)
-        return largest_tile_px(needed, self._most_bytes, function.runtime)
+        most_px = largest_tile_px(needed, self._most_bytes, function.runtime)
+        if is_short(most_px, auto_tile_px(binding.footprint)):
+            return_large_blocks()
+        return most_px
 
     def _load(self, choice: Choice) -> LoadedModel:
         import torch

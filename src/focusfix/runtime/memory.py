@@ -16,12 +16,13 @@ Runtime = Literal["torch", "openvino"]
 BASE_BYTES = 500_000_000
 """For the program, its libraries, weights, and tiles on their way from and to files."""
 
-TAKEN = {"torch": 2.0, "openvino": 1.0}
+TAKEN = {"torch": 1.8, "openvino": 1.0}
 """What a process takes for each byte that tensors need: freed memory of other sizes is kept.
 
 Measured by `benchmarks/bench_tile_memory.py`.
 """
 
+_PLENTY = 9 / 8
 _LEAST_SIDE_PX, _LEAST_STRIDES = 64, 4
 
 
@@ -67,6 +68,17 @@ def largest_tile_px(bytes_each: float, most_bytes: int, runtime: Runtime = "torc
         Pixels; 0 if there is none.
     """
     return math.isqrt(max(int((most_bytes - BASE_BYTES) / (bytes_each * TAKEN[runtime])), 0))
+
+
+def is_short(room_px: int, wanted_px: int) -> bool:
+    """Tell whether tiles as large as they should be take almost all the memory, or more.
+
+    Parameters
+    ----------
+    room_px, wanted_px : int
+        Sides of the largest tile that there is memory for, and of the one that pays; pixels.
+    """
+    return room_px < _PLENTY * wanted_px
 
 
 class _LiveBytes(TorchFunctionMode):

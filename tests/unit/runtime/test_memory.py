@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer
-from focusfix.runtime.memory import BASE_BYTES, bytes_per_pixel, largest_tile_px
+from focusfix.runtime.memory import BASE_BYTES, bytes_per_pixel, is_short, largest_tile_px
 
 
 class Widening(Restorer):
@@ -48,5 +48,10 @@ def test_what_is_gone_does_not_count() -> None:
 
 def test_budget_becomes_a_side() -> None:
     assert largest_tile_px(100.0, BASE_BYTES + 100 * 640**2, "openvino") == 640
-    assert largest_tile_px(100.0, BASE_BYTES + 200 * 640**2, "torch") == 640
+    assert largest_tile_px(100.0, BASE_BYTES + 180 * 640**2, "torch") == 640
     assert largest_tile_px(100.0, BASE_BYTES - 1) == 0
+
+
+@pytest.mark.parametrize(("room", "short"), [(800, True), (1000, True), (1200, False)])
+def test_memory_is_short_where_the_wanted_tile_hardly_fits(room: int, short: bool) -> None:
+    assert is_short(room, 1000) is short
