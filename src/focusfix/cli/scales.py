@@ -77,10 +77,12 @@ def usual_scales(
 
     Parameters
     ----------
-    reader, choice, nan_policy, companions
+    reader, choice, nan_policy
         As for :func:`fit_scales`.
     console : Console
         Where the run reports.
+    companions : sequence of PixelSource
+        As for :func:`fit_scales`.
 
     Returns
     -------
