@@ -203,7 +203,8 @@ class ModelShelf:
             return None
         needed = bytes_per_pixel(binding.eval(), images=images)
         most_px = largest_tile_px(needed, self._most_bytes, function.runtime)
-        if is_short(most_px, auto_tile_px(binding.footprint)):
+        is_torch = function.runtime == "torch"
+        if is_torch and is_short(most_px, auto_tile_px(binding.footprint)):
             return_large_blocks()
         return most_px
 
