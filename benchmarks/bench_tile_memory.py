@@ -59,12 +59,12 @@ def measure_here(model: str) -> TileCost:
     """Compute tiles in this process."""
     import numpy as np
 
-    from focusfix.allocator import return_large_blocks
-    from focusfix.engine.tile_sizes import MOST_TILE_PX, auto_tile_px
+    from focusfix.engine.tile_sizes import MOST_TILE_PX
     from focusfix.models.registry import build_network
+    from focusfix.operations.bindings import make_room
     from focusfix.runtime.device import select_device
     from focusfix.runtime.executor import build_tile_function
-    from focusfix.runtime.memory import bytes_per_pixel, is_short, largest_tile_px
+    from focusfix.runtime.memory import bytes_per_pixel
 
     network = build_network(model, MODELS[model]).eval()
     halo, stride = network.footprint.halo_px, network.footprint.stride_px
@@ -73,10 +73,7 @@ def measure_here(model: str) -> TileCost:
         network, device=select_device("cpu"), runtime="torch", margin_px=halo
     )
     least = math.ceil((2 * halo + stride) / stride) * stride
-    room = largest_tile_px(each, MOST_BYTES)
-    if is_short(room, auto_tile_px(network.footprint)):
-        return_large_blocks()
-    most = min(room, MOST_TILE_PX)
+    most = min(make_room(network, function, MOST_BYTES, 1), MOST_TILE_PX)
     side = max(most // stride * stride, least)
     random = np.random.default_rng(0)
     function(random.random((1, 1, least, least), dtype=np.float32))

@@ -195,18 +195,11 @@ class ModelShelf:
         int or None
             Side of the tile; pixels.
         """
-        from focusfix.allocator import return_large_blocks
-        from focusfix.engine.tile_sizes import auto_tile_px
-        from focusfix.runtime.memory import bytes_per_pixel, is_short, largest_tile_px
+        from focusfix.operations.bindings import make_room
 
         if function.device.kind != "cpu":
             return None
-        needed = bytes_per_pixel(binding.eval(), images=images)
-        most_px = largest_tile_px(needed, self._most_bytes, function.runtime)
-        is_torch = function.runtime == "torch"
-        if is_torch and is_short(most_px, auto_tile_px(binding.footprint)):
-            return_large_blocks()
-        return most_px
+        return make_room(binding.eval(), function, self._most_bytes, images)
 
     def _load(self, choice: Choice) -> LoadedModel:
         import torch

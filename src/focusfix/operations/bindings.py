@@ -122,3 +122,36 @@ def build_function(
         margin_px=footprint.halo_px if footprint.exact else 0,
         images=images,
     )
+
+
+def make_room(
+    binding: "Restorer", function: "NetworkFunction", most_bytes: int, images: int
+) -> int:
+    """Find the largest tile that there is memory for, and have memory handled as it needs.
+
+    Parameters
+    ----------
+    binding : Restorer
+        With all its parameters, in evaluation mode, on the CPU.
+    function : NetworkFunction
+        What it became.
+    most_bytes : int
+        What the process may take.
+    images : int
+        Images that it takes at once.
+
+    Returns
+    -------
+    int
+        Side of the tile; pixels. Where torch has hardly room for the tile that pays, large blocks
+        go back to the system from now on.
+    """
+    from focusfix.allocator import return_large_blocks
+    from focusfix.engine.tile_sizes import auto_tile_px
+    from focusfix.runtime.memory import bytes_per_pixel, is_short, largest_tile_px
+
+    needed = bytes_per_pixel(binding, images=images)
+    room_px = largest_tile_px(needed, most_bytes, function.runtime)
+    if function.runtime == "torch" and is_short(room_px, auto_tile_px(binding.footprint)):
+        return_large_blocks()
+    return room_px
