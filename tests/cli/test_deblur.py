@@ -87,11 +87,9 @@ def test_memory_that_is_allowed_decides_on_tiles_and_nothing_else(run_cli, image
 
 def test_small_tiles_and_batches_change_nothing(run_cli, image, tiny_weights):
     first, second = image.with_name("one.tif"), image.with_name("tiled.tif")
-    run_cli("deblur", image, "-m", tiny_weights, "--dtype", "float32", "-o", first)
-    run_cli(
-        "deblur", image, "-m", tiny_weights, "--dtype", "float32", "-o", second,
-        "--tile-size", 128, "--halo", 48, "--batch-size", 3,
-    )  # fmt: skip
+    common = ("deblur", image, "-m", tiny_weights, "--dtype", "float32", "--precision", "fp32")
+    run_cli(*common, "-o", first)
+    run_cli(*common, "-o", second, "--tile-size", 128, "--halo", 48, "--batch-size", 3)
     whole, tiled = tifffile.imread(first), tifffile.imread(second)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.ptp(whole))

@@ -228,8 +228,9 @@ class TestFocusCodes:
         for name, options in (("stored", ()), ("reference", ("--in-focus-reference", blurrier))):
             output = image.with_name(f"{name}.tif")
             done = run_cli(
-                "deblur", image, "-m", code_weights, "--dtype", "float32", *options, "-o", output
-            )
+                "deblur", image, "-m", code_weights, "--dtype", "float32", "--precision", "fp32",
+                *options, "-o", output,
+            )  # fmt: skip
             assert done.code == 0, done.err
             results[name] = tifffile.imread(output)
             assert read_sidecar(output)["models"][0]["focus_code"] == name

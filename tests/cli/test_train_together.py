@@ -17,7 +17,7 @@ TOGETHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 NETWORK = ("--model", "comi", "--model-setting", "base-width=3", "--model-setting", "blocks=1")
 SMALL = (
     *NETWORK, "--lesson-setting", "critic_width=4", "--crop-size", "32", "--validation-crops", "2",
-    "--accumulate", "2", "--device", "cpu",
+    "--accumulate", "2", "--device", "cpu", "--precision", "fp32",
 )  # fmt: skip
 LOSSES = ("loss", "adversary_loss", "psnr_db", "input_psnr_db", "learning_rate")
 

@@ -50,9 +50,8 @@ def check(binding: Restorer, images: int) -> None:
     planes = np.random.default_rng(0).integers(0, 4096, (images, 1, height, width, 1), np.uint16)
     source, *companions = (ArraySource(image) for image in planes)
     scales = survey_source(source, [0], companions=companions).scales
-    function = build_function(
-        binding, Execution(select_device("cpu"), runtime="torch"), images=images
-    )
+    execution = Execution(select_device("cpu"), precision="fp32", runtime="torch")
+    function = build_function(binding, execution, images=images)
     results = []
     for tile_px in (4096, 2 * footprint.halo_px + max(height, width) // 2 + footprint.stride_px):
         plan = plan_tiles((height, width), footprint, tile_px=tile_px)

@@ -99,7 +99,11 @@ def test_tiles_through_the_engine_give_the_whole_map(network, weights) -> None:
     binding = TrustMap(TrustSigns(network, make_reader()), weights)
     footprint = binding.footprint
     function = build_tile_function(
-        binding, device=select_device("cpu"), runtime="torch", margin_px=footprint.halo_px
+        binding,
+        device=select_device("cpu"),
+        precision="fp32",
+        runtime="torch",
+        margin_px=footprint.halo_px,
     )
     pixels = np.random.default_rng(0).random((1, 151, 133, 1), dtype=np.float32)
     scales = [ChangeScale.of(IntensityScale(offset=0.0, gain=0.5))]

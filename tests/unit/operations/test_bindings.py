@@ -117,7 +117,7 @@ def test_a_blurred_copy_is_a_pair_with_the_copy(line, bind) -> None:
 
 def test_tile_functions_return_the_core(line) -> None:
     binding = bind_extrapolation(line, alpha=0.5, psf=defocus_psf(LENS, 2.0))
-    function = build_function(binding, Execution(CPU, runtime="torch"))
+    function = build_function(binding, Execution(CPU, precision="fp32", runtime="torch"))
     halo = binding.footprint.halo_px
     side = 2 * halo + 16
     tile = np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32)

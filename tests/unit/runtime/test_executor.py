@@ -54,7 +54,7 @@ def network() -> Small:
 
 
 def test_evaluation_mode_without_gradients(network: Small) -> None:
-    function = build_tile_function(network, device=CPU, runtime="torch")
+    function = build_tile_function(network, device=CPU, precision="fp32", runtime="torch")
     first, second = function(TILES), function(TILES)
     np.testing.assert_array_equal(first, second)
     assert first.dtype == np.float32
