@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer, cut_margin
 from focusfix.models.decoder_margins import decoder_margins
+from focusfix.models.image_conv import ImageConv2d
 from focusfix.models.reach import Span, farthest_reach, join
 
 _MOST = {"depth": 6, "base_width": 512, "kernel_px": 15, "in_channels": 64, "out_channels": 64}
@@ -84,7 +85,7 @@ class CareUNet(Restorer):
             )
             for level in range(depth)
         )
-        self.head = nn.Conv2d(base_width, out_channels, 1)
+        self.head = ImageConv2d(base_width, out_channels, 1)
 
     @property
     def footprint(self) -> Footprint:

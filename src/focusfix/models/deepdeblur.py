@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer
+from focusfix.models.image_conv import ImageConv2d
 from focusfix.models.reach import Span, farthest_reach, join
 
 _MOST = {"scales": 5, "blocks": 64, "width": 1024, "in_channels": 64, "out_channels": 64}
@@ -181,7 +182,7 @@ def _chain(seen: int, width: int, out_channels: int, blocks: int) -> nn.Sequenti
     return nn.Sequential(
         _convolution(seen, width),
         *(ResidualBlock(width) for _ in range(blocks)),
-        _convolution(width, out_channels),
+        ImageConv2d(width, out_channels, _KERNEL_PX, padding=_RADIUS_PX),
     )
 
 

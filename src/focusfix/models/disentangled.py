@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import check_image, check_integer
+from focusfix.models.image_conv import ImageConv2d
 from focusfix.models.reach import Span, farthest_reach
 from focusfix.models.two_code_model import DisentangledModel
 
@@ -160,7 +161,7 @@ class TwoCodeDecoder(nn.Module):
         upwards = [2 * widths[-1], *reversed(widths)]
         *wider, (before, last) = pairwise(upwards)
         self.levels = nn.Sequential(*(_enlarge(a, b, _convolve(b, b)) for a, b in wider))
-        self.finest = _enlarge(before, last, nn.Conv2d(last, 1, 3, padding=1), nn.Sigmoid())
+        self.finest = _enlarge(before, last, ImageConv2d(last, 1, 3, padding=1), nn.Sigmoid())
 
     def forward(self, identity: Tensor, blur: Tensor) -> Tensor:
         """Turn two maps (N, C, Y', X') into images (N, 1, Y, X), between 0 and 1."""

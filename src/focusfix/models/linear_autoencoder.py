@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import check_image, check_integer
+from focusfix.models.image_conv import ImageConv2d
 from focusfix.models.line_model import LatentLineModel
 from focusfix.models.reach import Span, farthest_reach
 
@@ -75,7 +76,7 @@ class LinearAutoencoder(LatentLineModel):
         upwards = [*reversed(widths), widths[0]]
         self.decoder = nn.Sequential(
             *(_double(before, after) for before, after in pairwise(upwards)),
-            nn.Conv2d(widths[0], 1, 3, padding=1),
+            ImageConv2d(widths[0], 1, 3, padding=1),
             nn.Sigmoid(),
         )
 

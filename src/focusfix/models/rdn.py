@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer
+from focusfix.models.image_conv import ImageConv2d
 
 _MOST = {
     "blocks": 64,
@@ -90,7 +91,7 @@ class ResidualDenseNetwork(Restorer):
         self.merge = nn.Sequential(
             nn.Conv2d(blocks * width, width, 1), nn.Conv2d(width, width, 3, padding=1)
         )
-        self.head = nn.Conv2d(width, out_channels, 3, padding=1)
+        self.head = ImageConv2d(width, out_channels, 3, padding=1)
 
     @property
     def footprint(self) -> Footprint:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
 from focusfix.models.decoder_margins import decoder_margins
+from focusfix.models.image_conv import ImageConv2d
 from focusfix.models.reach import Span, join
 
 Fusion = Literal["residual", "concat"]
@@ -61,7 +62,7 @@ class SubNetwork(nn.Module):
             _double_convolution(width + skip, width, normalised=False)
             for width, skip in zip(widths[:-1], handed[:-1], strict=True)
         )
-        self.head = nn.Conv2d(widths[0], out_channels, 1)
+        self.head = ImageConv2d(widths[0], out_channels, 1)
 
     def forward(
         self, seen: Tensor, coarser: Sequence[Tensor], margin_px: int = 0

@@ -1,5 +1,7 @@
 """OpenVINO itself, where it is installed."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -32,11 +34,34 @@ def test_every_network_gives_what_torch_gives(entry) -> None:  # type: ignore[no
             parameter.add_(torch.randn_like(parameter), alpha=0.02)
     stride = network.footprint.stride_px
     tiles = np.random.default_rng(0).random((2, 1, 6 * stride, 9 * stride), dtype=np.float32)
-    eager = build_tile_function(network, device=select_device("cpu"), runtime="torch")
-    function = build_tile_function(network, device=select_device("cpu"), runtime="openvino")
+    build = partial(build_tile_function, network, device=select_device("cpu"), precision="fp32")
+    eager, function = build(runtime="torch"), build(runtime="openvino")
     assert function.runtime == "openvino"
     for part in (tiles, tiles[:1], tiles):
         np.testing.assert_allclose(function(part), eager(part), atol=1e-4)
+
+
+@pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
+def test_images_keep_more_than_eight_digits(entry) -> None:  # type: ignore[no-untyped-def]
+    """Networks may compute in bf16, but not round the image to it; the margin is left out."""
+    torch.manual_seed(0)
+    network = build_network(entry.name, entry.tiny).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+    margin_px = network.footprint.halo_px
+    side = 6 * network.footprint.stride_px + 2 * margin_px
+    function = build_tile_function(
+        network,
+        device=select_device("cpu"),
+        precision="bf16",
+        runtime="openvino",
+        margin_px=margin_px,
+    )
+    image = function(np.random.default_rng(0).random((1, 1, side, side), dtype=np.float32))
+    core = image[..., margin_px : side - margin_px, margin_px : side - margin_px]
+    rounded = torch.from_numpy(core).bfloat16().float().numpy()
+    assert (rounded == core).mean() < 0.1
 
 
 def test_what_compiles_is_kept_in_the_cache(tmp_path, monkeypatch) -> None:
