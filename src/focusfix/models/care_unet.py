@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer, cut_margin
 from focusfix.models.decoder_margins import decoder_margins
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.reach import Span, farthest_reach, join
 
 _MOST = {"depth": 6, "base_width": 512, "kernel_px": 15, "in_channels": 64, "out_channels": 64}
@@ -75,8 +75,10 @@ class CareUNet(Restorer):
         self.residual, self.in_channels = residual, in_channels
         widths = [base_width * 2**level for level in range(depth + 1)]
         self.encoder = nn.ModuleList(
-            _double_convolution(before, after, after, kernel_px)
-            for before, after in pairwise([in_channels, *widths[:-1]])
+            _double_convolution(
+                before, after, after, kernel_px, first=nn.Conv2d if level else FromImage
+            )
+            for level, (before, after) in enumerate(pairwise([in_channels, *widths[:-1]]))
         )
         self.middle = _double_convolution(widths[-2], widths[-1], widths[-2], kernel_px)
         self.decoder = nn.ModuleList(
@@ -85,7 +87,7 @@ class CareUNet(Restorer):
             )
             for level in range(depth)
         )
-        self.head = ImageConv2d(base_width, out_channels, 1)
+        self.head = ToImage(base_width, out_channels, 1)
 
     @property
     def footprint(self) -> Footprint:
@@ -161,9 +163,11 @@ def _check_form(kernel_px: int, residual: object, in_channels: int, out_channels
         raise ValueError(msg)
 
 
-def _double_convolution(before: int, between: int, after: int, kernel_px: int) -> nn.Sequential:
+def _double_convolution(
+    before: int, between: int, after: int, kernel_px: int, *, first: type[nn.Conv2d] = nn.Conv2d
+) -> nn.Sequential:
     """Build two convolutions, each followed by ReLU."""
     layers: list[nn.Module] = []
-    for seen, made in ((before, between), (between, after)):
-        layers += [nn.Conv2d(seen, made, kernel_px, padding=kernel_px // 2), nn.ReLU(inplace=True)]
+    for kind, seen, made in ((first, before, between), (nn.Conv2d, between, after)):
+        layers += [kind(seen, made, kernel_px, padding=kernel_px // 2), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.reach import Span, farthest_reach, join
 
 _MOST = {"scales": 5, "blocks": 64, "width": 1024, "in_channels": 64, "out_channels": 64}
@@ -180,9 +180,9 @@ class ResidualBlock(nn.Module):
 def _chain(seen: int, width: int, out_channels: int, blocks: int) -> nn.Sequential:
     """Build the network of one level."""
     return nn.Sequential(
-        _convolution(seen, width),
+        FromImage(seen, width, _KERNEL_PX, padding=_RADIUS_PX),
         *(ResidualBlock(width) for _ in range(blocks)),
-        ImageConv2d(width, out_channels, _KERNEL_PX, padding=_RADIUS_PX),
+        ToImage(width, out_channels, _KERNEL_PX, padding=_RADIUS_PX),
     )
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import check_image, check_integer
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.reach import Span, farthest_reach
 from focusfix.models.two_code_model import DisentangledModel
 
@@ -161,7 +161,7 @@ class TwoCodeDecoder(nn.Module):
         upwards = [2 * widths[-1], *reversed(widths)]
         *wider, (before, last) = pairwise(upwards)
         self.levels = nn.Sequential(*(_enlarge(a, b, _convolve(b, b)) for a, b in wider))
-        self.finest = _enlarge(before, last, ImageConv2d(last, 1, 3, padding=1), nn.Sigmoid())
+        self.finest = _enlarge(before, last, ToImage(last, 1, 3, padding=1), nn.Sigmoid())
 
     def forward(self, identity: Tensor, blur: Tensor) -> Tensor:
         """Turn two maps (N, C, Y', X') into images (N, 1, Y, X), between 0 and 1."""
@@ -206,8 +206,9 @@ def spread_blur(blur: Tensor, identity: Tensor) -> Tensor:
 
 
 def _convolve(before: int, after: int) -> nn.Sequential:
-    """Build a 3x3 convolution with batch norm and ReLU."""
-    return nn.Sequential(nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU())
+    """Build a 3x3 convolution, of the image if it sees one channel, with batch norm and ReLU."""
+    kind = FromImage if before == 1 else nn.Conv2d
+    return nn.Sequential(kind(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU())
 
 
 def _shrink(before: int, after: int) -> nn.Sequential:

@@ -1,17 +1,41 @@
-"""The last convolution of networks whose output is the image itself."""
+"""The first and the last convolution of networks: they see images, and make them.
+
+Features in between may be of few bits; images may not. bfloat16 has eight binary digits, which
+leave 128 grey values between one half and one. What a first convolution rounds off is the same for
+all features, and does not average out; what a last one rounds off is seen. Networks that add a
+change to their input lose less, as the sum keeps the digits of the input.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class ImageConv2d(nn.Conv2d):
-    """A convolution from features to an image, in the format of its weights.
+class FromImage(nn.Conv2d):
+    """A convolution of an image in the format of its weights, under autocast as well."""
 
-    Features may be of few bits. An image of 16 bits may not: bfloat16 has eight binary digits, and
-    would leave 128 grey values between one half and one. Networks that add a change to their input
-    do not need it, as the sum keeps the digits of the input.
-    """
+    def forward(self, image: Tensor) -> Tensor:
+        """Make features.
+
+        Parameters
+        ----------
+        image : Tensor, shape (N, C, Y, X)
+            In any floating-point format.
+
+        Returns
+        -------
+        Tensor, shape (N, out_channels, Y', X')
+            In the format of autocast, where it is on.
+        """
+        device = image.device.type
+        features = _convolve_exactly(self, image)
+        if torch.is_autocast_enabled(device):
+            return features.to(torch.get_autocast_dtype(device))
+        return features
+
+
+class ToImage(nn.Conv2d):
+    """A convolution to an image in the format of its weights, under autocast as well."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Make an image.
@@ -23,11 +47,15 @@ class ImageConv2d(nn.Conv2d):
 
         Returns
         -------
-        Tensor, shape (N, out_channels, Y, X)
-            In the format of the weights, under autocast as well.
+        Tensor, shape (N, out_channels, Y', X')
+            In the format of the weights.
         """
-        with torch.autocast(features.device.type, enabled=False):
-            image = super().forward(features.to(self.weight.dtype))
         # OpenVINO rounds what convolutions return, but not what a function after them does; this
         # one is the identity.
-        return F.leaky_relu(image, 1.0)
+        return F.leaky_relu(_convolve_exactly(self, features), 1.0)
+
+
+def _convolve_exactly(layer: nn.Conv2d, seen: Tensor) -> Tensor:
+    with torch.autocast(seen.device.type, enabled=False):
+        made: Tensor = nn.Conv2d.forward(layer, seen.to(layer.weight.dtype))
+    return made

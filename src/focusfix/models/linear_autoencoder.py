@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import check_image, check_integer
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.line_model import LatentLineModel
 from focusfix.models.reach import Span, farthest_reach
 
@@ -71,12 +71,13 @@ class LinearAutoencoder(LatentLineModel):
         self.stride_px = 2 ** len(widths)
         self.code_channels = widths[-1]
         self.encoder = nn.Sequential(
-            *(_halve(before, after) for before, after in pairwise([1, *widths]))
+            _halve(1, widths[0], FromImage),
+            *(_halve(before, after) for before, after in pairwise(widths)),
         )
         upwards = [*reversed(widths), widths[0]]
         self.decoder = nn.Sequential(
             *(_double(before, after) for before, after in pairwise(upwards)),
-            ImageConv2d(widths[0], 1, 3, padding=1),
+            ToImage(widths[0], 1, 3, padding=1),
             nn.Sigmoid(),
         )
 
@@ -169,9 +170,9 @@ class LinearAutoencoder(LatentLineModel):
         return self.decode(self.encode(image))
 
 
-def _halve(before: int, after: int) -> nn.Sequential:
+def _halve(before: int, after: int, kind: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
     """Build a convolution to half the size."""
-    convolution = nn.Conv2d(before, after, 3, stride=2, padding=1)
+    convolution = kind(before, after, 3, stride=2, padding=1)
     return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.LeakyReLU(_LEAK))
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from focusfix.footprint import Footprint
 from focusfix.models.base import Restorer, check_image, check_integer
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 
 _MOST = {
     "blocks": 64,
@@ -85,13 +85,13 @@ class ResidualDenseNetwork(Restorer):
         for name, most in _MOST.items():
             check_integer(name, self.hyperparameters[name], most)
         self.layers, self.in_channels = layers, in_channels
-        self.shallow = nn.Conv2d(in_channels, width, 3, padding=1)
+        self.shallow = FromImage(in_channels, width, 3, padding=1)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.blocks = nn.ModuleList(DenseBlock(width, growth, layers) for _ in range(blocks))
         self.merge = nn.Sequential(
             nn.Conv2d(blocks * width, width, 1), nn.Conv2d(width, width, 3, padding=1)
         )
-        self.head = ImageConv2d(width, out_channels, 3, padding=1)
+        self.head = ToImage(width, out_channels, 3, padding=1)
 
     @property
     def footprint(self) -> Footprint:

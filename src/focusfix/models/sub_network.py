@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
 from focusfix.models.decoder_margins import decoder_margins
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.reach import Span, join
 
 Fusion = Literal["residual", "concat"]
@@ -52,8 +52,10 @@ class SubNetwork(nn.Module):
             width + (widths[i - 1] if 1 <= i <= stacked else 0) for i, width in enumerate(widths)
         ]
         self.encoder = nn.ModuleList(
-            _double_convolution(before, width, normalised=True)
-            for before, width in zip([in_channels, *handed[:-1]], widths, strict=True)
+            _double_convolution(before, width, normalised=True, first=nn.Conv2d if i else FromImage)
+            for i, (before, width) in enumerate(
+                zip([in_channels, *handed[:-1]], widths, strict=True)
+            )
         )
         self.upsample = nn.ModuleList(
             nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in pairwise(widths)
@@ -62,7 +64,7 @@ class SubNetwork(nn.Module):
             _double_convolution(width + skip, width, normalised=False)
             for width, skip in zip(widths[:-1], handed[:-1], strict=True)
         )
-        self.head = ImageConv2d(widths[0], out_channels, 1)
+        self.head = ToImage(widths[0], out_channels, 1)
 
     def forward(
         self, seen: Tensor, coarser: Sequence[Tensor], margin_px: int = 0
@@ -110,11 +112,13 @@ class SubNetwork(nn.Module):
         return self.head(features), decoded
 
 
-def _double_convolution(before: int, after: int, *, normalised: bool) -> nn.Sequential:
+def _double_convolution(
+    before: int, after: int, *, normalised: bool, first: type[nn.Conv2d] = nn.Conv2d
+) -> nn.Sequential:
     """Build two 3x3 convolutions with bias, each followed by ReLU."""
     layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers.append(nn.Conv2d(channels, after, 3, padding=1))
+    for kind, channels in ((first, before), (nn.Conv2d, after)):
+        layers.append(kind(channels, after, 3, padding=1))
         if normalised:
             layers.append(nn.BatchNorm2d(after))
         layers.append(nn.ReLU(inplace=True))

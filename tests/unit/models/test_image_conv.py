@@ -1,25 +1,27 @@
-"""Images keep their digits where features have few."""
+"""Images keep their digits where networks compute with few."""
 
 import numpy as np
 import pytest
 import torch
 
 from focusfix.models.entries import ModelEntry
-from focusfix.models.image_conv import ImageConv2d
+from focusfix.models.image_conv import FromImage, ToImage
 from focusfix.models.registry import build_network, list_entries
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import build_tile_function
 
 
-def test_it_is_a_convolution_in_the_format_of_its_weights() -> None:
+def test_they_are_convolutions_in_the_format_of_their_weights() -> None:
     torch.manual_seed(0)
-    layer = ImageConv2d(4, 1, 3, padding=1)
-    features = torch.randn(1, 4, 8, 8)
-    plain = torch.nn.functional.conv2d(features, layer.weight, layer.bias, padding=1)
-    torch.testing.assert_close(layer(features), plain)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        image = layer(features)
-    torch.testing.assert_close(image, plain)
+    first, last = FromImage(4, 1, 3, padding=1), ToImage(4, 1, 3, padding=1)
+    image = torch.randn(1, 4, 8, 8)
+    for layer in (first, last):
+        plain = torch.nn.functional.conv2d(image, layer.weight, layer.bias, padding=1)
+        torch.testing.assert_close(layer(image), plain)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            made = layer(image)
+        expected = plain.bfloat16() if layer is first else plain
+        torch.testing.assert_close(made, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("entry", list_entries(), ids=lambda entry: entry.name)
