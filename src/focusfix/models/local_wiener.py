@@ -32,7 +32,7 @@ from focusfix.models.rings import ring_matrix, taper_window
 
 _POWER_FLOOR = 1e-8
 _SCALES = (1, 2)
-_WINDOWS_AT_A_TIME = 256
+_WINDOWS_AT_A_TIME = 64
 
 
 class LocalWiener(nn.Module):
@@ -179,8 +179,8 @@ class LocalWiener(nn.Module):
     def _powers_of(self, windows: Tensor) -> Tensor:
         tapered = windows * self.taper
         mean = tapered.sum(dim=(-2, -1), keepdim=True) / self.taper.sum()
-        spectrum = torch.fft.rfft2(torch.addcmul(tapered, mean, self.taper, value=-1))
-        power: Tensor = spectrum.real.square() + spectrum.imag.square()
+        spectrum = torch.fft.rfft2(tapered.addcmul_(mean, self.taper, value=-1))
+        power: Tensor = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         return power.flatten(-2) @ self.rings
 
     def read(self, log_powers: Tensor) -> Tensor:
@@ -225,11 +225,9 @@ class LocalWiener(nn.Module):
     def _filter(self, image: Tensor, cells: Tensor, margin_px: int, ring: int) -> Tensor:
         """Mix convolutions of the image without its margin; cells reach a ring beyond the rest."""
         prepared = self.radial.prepare(with_margin(image, margin_px, self.support_px))
-        results = [prepared.convolved(profile, 1.0) for profile in self.profiles]
+        filtered = torch.cat([prepared.convolved(each, 1.0) for each in self.profiles], dim=1)
         for index, member in enumerate(self.basis):
             change = prepared.convolved(member, 0.0)
             weights = enlarge_bilinear(cells[:, index :: self.rank], self.hop_px, ring=ring)
-            for output in range(self.outputs):
-                weight = weights[:, output : output + 1]
-                results[output] = torch.addcmul(results[output], weight, change)
-        return torch.cat(results, dim=1)
+            filtered.addcmul_(weights, change)
+        return filtered

@@ -72,13 +72,14 @@ class PreparedImage:
     def __init__(self, filters: RadialFilter, padded: Tensor) -> None:
         self._filters = filters
         height, width = padded.shape[-2:]
-        self._shape = height, width
+        support = filters.support_px
+        self._wanted = slice(support, height - support), slice(support, width - support)
         self._grid = fast_length(height), fast_length(width)
         self._spectrum = torch.fft.rfft2(padded, self._grid)
         rows, columns = self._grid
         table = filters.table
         self._waves = [
-            _cosines(side, count, filters.support_px, table.dtype, table.device)
+            _cosines(side, count, support, table.dtype, table.device)
             for side, count in ((rows, rows), (columns, columns // 2 + 1))
         ]
 
@@ -91,9 +92,10 @@ class PreparedImage:
         """
         quarter = self._filters.quarter(gains, at_zero)
         response = self._waves[0] @ quarter @ self._waves[1].T
-        result = torch.fft.irfft2(self._spectrum * response, self._grid)
-        height, width = self._shape
-        return cut_margin(result[..., :height, :width], self._filters.support_px)
+        wanted_rows, wanted_columns = self._wanted
+        rows = torch.fft.ifft(self._spectrum * response, dim=-2)[..., wanted_rows, :]
+        convolved: Tensor = torch.fft.irfft(rows, self._grid[1], dim=-1)[..., wanted_columns]
+        return convolved
 
 
 @lru_cache(maxsize=16)
