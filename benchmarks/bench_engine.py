@@ -8,6 +8,7 @@ measured as well, for TIFF and, where zarr is installed, for OME-Zarr, with the 
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns
 
+from focusfix.engine.overlap import run_behind
 from focusfix.engine.painter import TileFunction
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
@@ -82,7 +84,8 @@ def copy(
     source = ReaderSource(reader)
     scales = survey_source(source, source.channel_of_plane).scales
     blocks = restore(source, function, plan, scales)
-    write_image(target, reader.metadata, blocks, overwrite=True)
+    write = partial(write_image, target, reader.metadata, overwrite=True)
+    run_behind(write, blocks, name="focusfix-write")
 
 
 def stored_bytes(path: Path) -> int:

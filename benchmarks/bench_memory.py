@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -169,6 +170,7 @@ def restore_file(source: Path, target: Path) -> None:
     """Restore one file as ``focusfix deblur`` does, with a cheap network."""
     from probe_network import ProbeNetwork
 
+    from focusfix.engine.overlap import run_behind
     from focusfix.engine.stream import restore
     from focusfix.engine.survey import survey_source
     from focusfix.engine.tiles import plan_tiles
@@ -184,7 +186,8 @@ def restore_file(source: Path, target: Path) -> None:
         scales = survey_source(pixels, pixels.channel_of_plane).scales
         plan = plan_tiles(pixels.shape_yx, network.footprint)
         restored = restore(pixels, function, plan, scales)
-        write_image(target, reader.metadata, restored, overwrite=True)
+        write = partial(write_image, target, reader.metadata, overwrite=True)
+        run_behind(write, restored, name="focusfix-write")
 
 
 def peak_memory_mib() -> float:

@@ -29,6 +29,7 @@ from results import add_options, publish, table
 from seam_check import GREY_LEVELS, FloatArray, prepare_check, restore_whole
 from timing import Timing, compare, time_once
 
+from focusfix.engine.overlap import run_behind
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
@@ -203,7 +204,8 @@ def own_ways(
         def run_whole(function=function, batch=batch) -> None:
             scales = survey_source(source, source.channel_of_plane).scales
             restored = restore(source, function, plan, scales, batch_size=batch)
-            write_image(target, reader.metadata, restored, overwrite=True)
+            write = partial(write_image, target, reader.metadata, overwrite=True)
+            run_behind(write, restored, name="focusfix-write")
 
         yield own_way(BARE, runtime), partial(time_once, run_bare)
         yield own_way(WHOLE, runtime), partial(time_once, run_whole)

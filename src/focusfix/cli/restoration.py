@@ -220,16 +220,21 @@ def restore_file(
     """
     import numpy as np
 
+    from focusfix.engine.overlap import run_behind
     from focusfix.io.image import write_image
     from focusfix.io.naming import display_name
 
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
+
+    def write(blocks: Iterator[PaintedBlock]) -> tuple[str, ...]:
+        done = blocks if finish is None else _finish(finish, blocks, replace(metadata, dtype=dtype))
+        return write_image(target, metadata, done, overwrite=overwrite)
+
     with ExitStack() as stack:
         advance = stack.enter_context(console.progress(display_name(source.path)))
         blocks = stack.enter_context(closing(merge_blocks(source, dtype, parts, stats, advance)))
-        done = blocks if finish is None else _finish(finish, blocks, replace(metadata, dtype=dtype))
-        notes = write_image(target, metadata, done, overwrite=overwrite)
+        notes = run_behind(write, blocks, name="focusfix-write")
     for note in notes:
         console.note(f"{target}: {note}")
     total = add_stats(stats)

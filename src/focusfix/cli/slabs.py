@@ -165,6 +165,7 @@ def restore_slabs(
 
 
 def _restore_slab(seen: SeenImage, output: "ZarrOutput", slab: Slab) -> "RestoreStats":
+    from focusfix.engine.overlap import run_behind
     from focusfix.engine.stream import RestoreStats, restore
     from focusfix.io.cells import gather_cells
 
@@ -186,9 +187,13 @@ def _restore_slab(seen: SeenImage, output: "ZarrOutput", slab: Slab) -> "Restore
         stats=stats,
     )
     shown = _shown_alone(seen.metadata, slab)
-    for cell, pixels in gather_cells(_inside(blocks, slab), shown, output.layout.chunk_yx):
-        first, last = cell.rows.start + slab.start, cell.rows.stop + slab.start
-        output.write_block(Block(slab.plane, slice(first, last), cell.columns), pixels)
+
+    def write(blocks: Iterator[PaintedBlock]) -> None:
+        for cell, pixels in gather_cells(_inside(blocks, slab), shown, output.layout.chunk_yx):
+            first, last = cell.rows.start + slab.start, cell.rows.stop + slab.start
+            output.write_block(Block(slab.plane, slice(first, last), cell.columns), pixels)
+
+    run_behind(write, blocks, name="focusfix-write")
     return stats
 
 

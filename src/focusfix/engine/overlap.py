@@ -1,11 +1,17 @@
-"""Overlap of reading, computing and writing: run a generator ahead of its consumer."""
+"""Overlap of reading, computing and writing: run a generator ahead, or its consumer behind.
+
+What calls torch stays in the thread of the caller. OpenMP, which torch computes with, keeps a team
+of threads for each thread that ever called it; when there are more of them than processors, teams
+go to sleep between any two steps, and take a fifth longer.
+"""
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class _Belt(Generic[Item]):
@@ -88,16 +94,84 @@ def run_ahead(
     thread = Thread(target=_produce, args=(source, belt), name=name, daemon=True)
     thread.start()
     try:
-        while True:
-            try:
-                item = belt.get()
-            except StopIteration:
-                return
-            yield item
-            del item
+        yield from _take(belt)
     finally:
         belt.cancel()
         thread.join()
+
+
+def run_behind(
+    consume: Callable[[Iterator[Item]], Result],
+    source: Iterator[Item],
+    *,
+    capacity: int = 2,
+    name: str,
+) -> Result:
+    """Draw items from ``source``, and have them consumed in another thread meanwhile.
+
+    Parameters
+    ----------
+    consume : callable
+        Takes an iterator of the items; called in the new thread.
+    source : iterator
+        Drawn from in the thread of the caller; closed if it is a generator.
+    capacity : int
+        Items that may exist at a time, the consumer's current one included.
+    name : str
+        Name of the thread.
+
+    Returns
+    -------
+    Result
+        What ``consume`` returned.
+
+    Raises
+    ------
+    BaseException
+        Whatever ``consume`` raises. What ``source`` raises, or an interruption, reaches
+        ``consume`` through its iterator, so that it can clean up, and comes back through it.
+    """
+    belt: _Belt[Item] = _Belt(capacity)
+    consumer = _Consumer(consume, belt)
+    thread = Thread(target=consumer.run, name=name, daemon=True)
+    thread.start()
+    try:
+        _produce(source, belt)
+    finally:
+        thread.join()
+    return consumer.outcome()
+
+
+class _Consumer(Generic[Item, Result]):
+    """A function in another thread, and how it ended."""
+
+    def __init__(self, consume: Callable[[Iterator[Item]], Result], belt: _Belt[Item]) -> None:
+        self._consume, self._belt = consume, belt
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._results.append(self._consume(_take(self._belt)))
+        except BaseException as raised:  # noqa: BLE001  (handed to the caller, who raises it)
+            self._error = raised
+        finally:
+            self._belt.cancel()
+
+    def outcome(self) -> Result:
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+
+def _take(belt: _Belt[Item]) -> Generator[Item, None, None]:
+    while True:
+        try:
+            item = belt.get()
+        except StopIteration:
+            return
+        yield item
+        del item
 
 
 def _produce(source: Iterator[Item], belt: _Belt[Item]) -> None:

@@ -1,7 +1,7 @@
 """One generator from pixels to restored pixels, pulled by whoever writes them.
 
-Three threads overlap: one reads tiles ahead, one computes, and the caller's own writes. A few
-tiles are in memory at a time, however large the image is.
+A thread reads tiles ahead; who draws the blocks computes them. With `run_behind` another thread
+writes them meanwhile. A few tiles are in memory at a time, however large the image is.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -89,7 +89,7 @@ def restore(
     stats : RestoreStats, optional
         Filled in on the way.
     on_progress : callable, optional
-        Told the share of the work that is done, 0 to 1, from the computing thread.
+        Told the share of the work that is done, 0 to 1.
 
     Yields
     ------
@@ -126,7 +126,7 @@ def restore(
     )
 
     blocks = _paint(_batches(tiles, batch_size), painter, scales, progress)
-    return run_ahead(_closing_after(tiles, blocks), name="focusfix-compute")
+    return _closing_after(tiles, blocks)
 
 
 def _paint(
@@ -145,7 +145,7 @@ def _paint(
 
 def _closing_after(
     tiles: Generator[Tile, None, None], blocks: Iterator[PaintedBlock]
-) -> Iterator[PaintedBlock]:
+) -> Generator[PaintedBlock, None, None]:
     """Stop reading when nobody wants the blocks any more."""
     with closing(tiles):
         yield from blocks

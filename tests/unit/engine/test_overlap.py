@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from focusfix.engine.overlap import run_ahead
+from focusfix.engine.overlap import run_ahead, run_behind
 from focusfix.errors import InputError
 
 NAME = "focusfix-test"
@@ -88,4 +88,67 @@ def test_chains_of_threads_end_together() -> None:
     outer = run_ahead(inner, name=NAME)
     assert next(outer) == 0
     outer.close()
+    assert _threads() == []
+
+
+def test_behind_items_are_made_here_and_consumed_there() -> None:
+    made_in: set[str] = set()
+    consumed_in: set[str] = set()
+
+    def source() -> Iterator[int]:
+        for item in range(20):
+            made_in.add(threading.current_thread().name)
+            yield item
+
+    def consume(items: Iterator[int]) -> list[int]:
+        consumed_in.add(threading.current_thread().name)
+        return list(items)
+
+    assert run_behind(consume, source(), name=NAME) == list(range(20))
+    assert made_in == {threading.current_thread().name}
+    assert consumed_in == {NAME}
+    assert _threads() == []
+
+
+@pytest.mark.parametrize("error", [InputError("Cut off.", "Copy it."), KeyboardInterrupt()])
+def test_behind_errors_of_the_source_go_through_the_consumer(error: BaseException) -> None:
+    cleaned_up: list[bool] = []
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise error
+
+    def consume(items: Iterator[int]) -> None:
+        try:
+            for _ in items:
+                pass
+        finally:
+            cleaned_up.append(True)
+
+    with pytest.raises(type(error)):
+        run_behind(consume, failing(), name=NAME)
+    assert cleaned_up == [True]
+    assert _threads() == []
+
+
+def test_behind_a_consumer_that_fails_stops_the_source() -> None:
+    closed: list[int] = []
+
+    def endless() -> Iterator[int]:
+        made = 0
+        try:
+            while True:
+                made += 1
+                yield made
+        finally:
+            closed.append(made)
+
+    def consume(items: Iterator[int]) -> None:
+        next(items)
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space"):
+        run_behind(consume, endless(), name=NAME)
+    assert closed
+    assert closed[0] <= 4
     assert _threads() == []
