@@ -62,8 +62,9 @@ bench: RESULTS := --results benchmarks/RESULTS.md
 bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=3600 FILES=52224
 	$(BIN)/python benchmarks/bench_startup.py --images 1000 $(RESULTS)
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --threads 1 --model fluorescence --peer-python $(PEER) $(RESULTS)
+	$(BIN)/python benchmarks/bench_network.py --threads 1 --model u-net --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
-	$(BIN)/python benchmarks/bench_network.py --model u-net --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_precision.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_tile_memory.py $(RESULTS)

@@ -13,6 +13,7 @@ one level): a purely convolutional network, which OpenVINO can take.
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -88,9 +89,14 @@ def main() -> None:
         "--model", default="fluorescence", help=f"{U_NET}, or weights as for focusfix deblur"
     )
     parser.add_argument("--device", default="auto", help="as for focusfix deblur")
+    parser.add_argument("--threads", type=int, help="of each program; all when not given")
     parser.add_argument("--peer-python", type=Path, help="of an environment with MONAI, CAREamics")
     parser.add_argument("--folder", type=Path, help="where to write the images for a while")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # for the peers
+    words = f" --threads {options.threads}" if options.threads else ""
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
         write_noisy_image(folder / "in.tif", options.side)
@@ -100,18 +106,19 @@ def main() -> None:
     lines, figures = describe(measured, options)
     publish(
         options.results,
-        title_of(options.model, measured.best.device),
+        title_of(options.model, measured.best.device, options.threads),
         f"python benchmarks/bench_network.py --side {options.side} --model {options.model} "
-        f"--repeats {options.repeats}",
+        f"--repeats {options.repeats}{words}",
         lines,
         figures,
     )
 
 
-def title_of(model: str, device: Device) -> str:
+def title_of(model: str, device: Device, threads: int | None) -> str:
     """Name the section of the page."""
     name = "A U-Net of 1.9 million parameters" if model == U_NET else "The shipped network"
-    return f"{name} on {device.kind}"
+    all_of_them = " with all threads" if device.kind == "cpu" and threads is None else ""
+    return f"{name} on {device.kind}{all_of_them}"
 
 
 def measure(
