@@ -64,7 +64,7 @@ bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md:
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --threads 1 --model fluorescence --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_network.py --threads 1 --model u-net --peer-python $(PEER) $(RESULTS)
-	$(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
+	env -u OMP_NUM_THREADS $(BIN)/python benchmarks/bench_network.py --model fluorescence --peer-python $(PEER) $(RESULTS)
 	$(BIN)/python benchmarks/bench_precision.py $(RESULTS)
 	$(BIN)/python benchmarks/bench_memory.py --largest $(LARGEST) $(RESULTS)
 	$(BIN)/python benchmarks/bench_tile_memory.py $(RESULTS)
