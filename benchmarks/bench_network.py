@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from measured_network import U_NET, count_work, find_or_make_weights
+from measured_network import U_NET, count_work, find_or_make_weights, product_rate
 from network_peers import Assignment, start_peers
 from noisy_images import write_noisy_image
 from probe_network import grey_tiles
@@ -69,6 +69,8 @@ class Measured(NamedTuple):
         On what is missing, and versions of peers.
     work : float
         10^9 operations per 10^6 pixels, halos included.
+    product : float
+        10^9 operations per second of matrix products.
     differences : dict of str to float
         By way: from one tile, over the standard deviation.
     """
@@ -78,6 +80,7 @@ class Measured(NamedTuple):
     plan: TilePlan
     notes: list[str]
     work: float
+    product: float
     differences: Mapping[str, float]
 
 
@@ -147,7 +150,8 @@ def measure(
     for label in peers:
         differences[peer_way(label)] = check.difference(np.load(assignment.result(label)))
     work = count_work(weights, plan)
-    return Measured(timed, best, plan, [*notes, *said], work, differences)
+    product = product_rate(best.precision, device.name)
+    return Measured(timed, best, plan, [*notes, *said], work, product, differences)
 
 
 def plan_as_the_command(reader: ImageReader, weights: Path, function: NetworkFunction) -> TilePlan:
@@ -238,7 +242,7 @@ def save_for_peers(reader: ImageReader, path: Path) -> FloatArray:
 
 def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str], dict[str, float]]:
     """Lay out throughputs and ratios."""
-    timed, best, plan, notes, work, differences = measured
+    timed, best, plan, notes, work, product, differences = measured
     megapixels = options.side**2 / 1e6
     whole = timed[own_way(WHOLE, best.runtime)]
     rows = [
@@ -270,7 +274,9 @@ def describe(measured: Measured, options: argparse.Namespace) -> tuple[list[str]
         f"{RUNTIMES[best.runtime]}. {plan.n_tiles} tiles of {plan.tile_shape[0]} x "
         f"{plan.tile_shape[1]} pixels; halos are {plan.halo_overhead:.1%} more pixels and "
         f"{halo_work:.1%} more processor time (wanted: at most {WANTED_HALO:.0%}); "
-        f"{work:.0f} GFLOP per megapixel. {' '.join(notes)} Differences are the largest ones, over "
+        f"{work:.0f} GFLOP per megapixel, of which the bare network does "
+        f"{work * megapixels / with_halos.median_s:.0f} in a second, and a product of matrices "
+        f"{product:.0f}. {' '.join(notes)} Differences are the largest ones, over "
         f"the standard deviation of the result."
     )
     over_peers = ", ".join(f"{factor:g} {label}" for label, factor in WANTED_OVER.items())

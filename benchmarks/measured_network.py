@@ -1,5 +1,7 @@
 """Which network `bench_network.py` measures, and how much it computes."""
 
+import statistics
+import time
 from pathlib import Path
 
 import torch
@@ -48,3 +50,15 @@ def count_work(weights: Path, plan: TilePlan) -> float:
         network.restore_core(torch.zeros(1, 1, *plan.tile_shape), plan.halo_px)
     pixels = plan.shape_yx[0] * plan.shape_yx[1]
     return counter.get_total_flops() * plan.n_tiles / pixels / 1e3
+
+
+def product_rate(precision: str, device: str, *, side: int = 2048, repeats: int = 9) -> float:
+    """Time products of matrices, 10^9 operations per second: what no network can go beyond."""
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    left, right = torch.randn(2, side, side, device=device).to(kind)
+    rates = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        float((left @ right)[0, 0])  # which waits for the device
+        rates.append(2 * side**3 / (time.perf_counter() - started) / 1e9)
+    return statistics.median(rates)
