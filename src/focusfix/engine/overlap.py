@@ -28,7 +28,7 @@ class _Belt(Generic[Item]):
         self._handed_out = False
         self._ended = False
         self._cancelled = False
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     def reserve(self) -> bool:
         """Wait until one more item may exist; False once nobody wants it."""
@@ -44,7 +44,7 @@ class _Belt(Generic[Item]):
 
     def end(self, error: BaseException | None = None) -> None:
         with self._condition:
-            self._ended, self._error = True, error
+            self._ended, self.error = True, error
             self._condition.notify_all()
 
     def cancel(self) -> None:
@@ -62,7 +62,7 @@ class _Belt(Generic[Item]):
             self._handed_out = bool(self._items)
             if self._items:
                 return self._items.popleft()
-        raise self._error or StopIteration
+        raise self.error or StopIteration
 
 
 def run_ahead(
@@ -159,8 +159,9 @@ class _Consumer(Generic[Item, Result]):
             self._belt.cancel()
 
     def outcome(self) -> Result:
-        if self._error is not None:
-            raise self._error
+        error = self._error or self._belt.error
+        if error is not None:
+            raise error
         return self._results[0]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -129,6 +130,20 @@ def test_behind_errors_of_the_source_go_through_the_consumer(error: BaseExceptio
         run_behind(consume, failing(), name=NAME)
     assert cleaned_up == [True]
     assert _threads() == []
+
+
+def test_behind_an_error_of_the_source_is_told_even_if_the_consumer_ignores_it() -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise InputError("Cut off.", "Copy it.")
+
+    def consume(items: Iterator[int]) -> int:
+        with suppress(InputError):
+            list(items)
+        return 0
+
+    with pytest.raises(InputError, match="Cut off"):
+        run_behind(consume, failing(), name=NAME)
 
 
 def test_behind_a_consumer_that_fails_stops_the_source() -> None:
