@@ -6,8 +6,11 @@ all features, and does not average out; what a last one rounds off is seen. Netw
 change to their input lose less, as the sum keeps the digits of the input.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
+from torch.amp import is_autocast_available
 from torch.nn import functional as F
 
 
@@ -29,7 +32,7 @@ class FromImage(nn.Conv2d):
         """
         device = image.device.type
         features = _convolve_exactly(self, image)
-        if torch.is_autocast_enabled(device):
+        if is_autocast_available(device) and torch.is_autocast_enabled(device):
             return features.to(torch.get_autocast_dtype(device))
         return features
 
@@ -56,6 +59,8 @@ class ToImage(nn.Conv2d):
 
 
 def _convolve_exactly(layer: nn.Conv2d, seen: Tensor) -> Tensor:
-    with torch.autocast(seen.device.type, enabled=False):
+    device = seen.device.type
+    known = is_autocast_available(device)  # not on "meta", where sizes are counted
+    with torch.autocast(device, enabled=False) if known else nullcontext():
         made: Tensor = nn.Conv2d.forward(layer, seen.to(layer.weight.dtype))
     return made
