@@ -2,7 +2,7 @@
 
 What calls torch stays in the thread of the caller. OpenMP, which torch computes with, keeps a team
 of threads for each thread that ever called it; when there are more of them than processors, teams
-go to sleep between any two steps, and take a fifth longer.
+go to sleep between any two steps, and networks take longer.
 """
 
 from collections import deque
