@@ -195,7 +195,7 @@ def time_small_images(
             raise SystemExit(f"focusfix deblur has failed: {told.getvalue()}")
         seen.shares.append(seen.busy_s / (time.perf_counter() - started))
 
-    repeats = min(options.repeats, 3) if options.images <= MANY_IMAGES else 1
+    repeats = min(options.repeats, 3 if options.images <= MANY_IMAGES else 2)
     timed = take_turns({"whole": deblur, "bare": seen.call_again}, warm_up=0, repeats=repeats)
     return report_small_images(timed, options, seen)
 
