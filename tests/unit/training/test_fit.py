@@ -1,3 +1,4 @@
+import sys
 import time
 
 import pytest
@@ -203,6 +204,15 @@ def test_prefetch_keeps_the_order_and_stops_when_closed():
     assert all(torch.equal(found[i].inputs, batch_of(2 + i).inputs) for i in range(4))
     assert made == sorted(made)
     assert len(made) <= 7
+
+
+def test_threads_change_more_often_while_batches_are_made():
+    usual = sys.getswitchinterval()
+    batches = prefetch(batch_of, 0, 9)
+    next(batches)
+    assert sys.getswitchinterval() < usual
+    batches.close()
+    assert sys.getswitchinterval() == usual
 
 
 def test_batches_and_their_order_do_not_depend_on_the_threads():
