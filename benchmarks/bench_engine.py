@@ -8,7 +8,6 @@ measured as well, for TIFF and, where zarr is installed, for OME-Zarr, with the 
 import argparse
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,13 +17,12 @@ from probe_network import ProbeNetwork, grey_tiles
 from results import add_options, publish, table
 from timing import Timing, compare, take_turns
 
-from focusfix.engine.overlap import run_behind
 from focusfix.engine.painter import TileFunction
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
-from focusfix.io.image import ImageReader, open_image, write_image
-from focusfix.operations.images import ReaderSource
+from focusfix.io.image import ImageReader, open_image
+from focusfix.operations.images import ReaderSource, write_behind
 from focusfix.runtime.device import select_device
 from focusfix.runtime.executor import build_tile_function
 
@@ -84,8 +82,7 @@ def copy(
     source = ReaderSource(reader)
     scales = survey_source(source, source.channel_of_plane).scales
     blocks = restore(source, function, plan, scales)
-    write = partial(write_image, target, reader.metadata, overwrite=True)
-    run_behind(write, blocks, name="focusfix-write")
+    write_behind(target, reader.metadata, blocks, overwrite=True)
 
 
 def stored_bytes(path: Path) -> int:

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -170,12 +169,11 @@ def restore_file(source: Path, target: Path) -> None:
     """Restore one file as ``focusfix deblur`` does, with a cheap network."""
     from probe_network import ProbeNetwork
 
-    from focusfix.engine.overlap import run_behind
     from focusfix.engine.stream import restore
     from focusfix.engine.survey import survey_source
     from focusfix.engine.tiles import plan_tiles
-    from focusfix.io.image import open_image, write_image
-    from focusfix.operations.images import ReaderSource
+    from focusfix.io.image import open_image
+    from focusfix.operations.images import ReaderSource, write_behind
     from focusfix.runtime.device import select_device
     from focusfix.runtime.executor import build_tile_function
 
@@ -186,8 +184,7 @@ def restore_file(source: Path, target: Path) -> None:
         scales = survey_source(pixels, pixels.channel_of_plane).scales
         plan = plan_tiles(pixels.shape_yx, network.footprint)
         restored = restore(pixels, function, plan, scales)
-        write = partial(write_image, target, reader.metadata, overwrite=True)
-        run_behind(write, restored, name="focusfix-write")
+        write_behind(target, reader.metadata, restored, overwrite=True)
 
 
 def peak_memory_mib() -> float:

@@ -30,14 +30,13 @@ from results import add_options, publish, table
 from seam_check import GREY_LEVELS, FloatArray, prepare_check, restore_whole
 from timing import Timing, compare, time_once
 
-from focusfix.engine.overlap import run_behind
 from focusfix.engine.stream import restore
 from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import TilePlan, plan_tiles
 from focusfix.errors import DeviceError
 from focusfix.io.checkpoint import load_checkpoint
-from focusfix.io.image import ImageReader, open_image, write_image
-from focusfix.operations.images import ReaderSource, choose_batch_size
+from focusfix.io.image import ImageReader, open_image
+from focusfix.operations.images import ReaderSource, choose_batch_size, write_behind
 from focusfix.runtime.device import Device, select_device
 from focusfix.runtime.executor import NetworkFunction, build_tile_function
 from focusfix.runtime.memory import bytes_per_pixel, largest_tile_px
@@ -215,8 +214,7 @@ def own_ways(
         def run_whole(function=function, batch=batch) -> None:
             scales = survey_source(source, source.channel_of_plane).scales
             restored = restore(source, function, plan, scales, batch_size=batch)
-            write = partial(write_image, target, reader.metadata, overwrite=True)
-            run_behind(write, restored, name="focusfix-write")
+            write_behind(target, reader.metadata, restored, overwrite=True)
 
         yield own_way(BARE, runtime), partial(time_once, run_bare)
         yield own_way(WHOLE, runtime), partial(time_once, run_whole)

@@ -23,6 +23,24 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def build_tiny() -> Callable[..., Any]:
+    """Build the tiny version of a registered network, with random weights in place of zeros too."""
+    import torch
+
+    from focusfix.models.registry import build_network
+
+    def build(entry: Any, alpha: float = 0.02) -> Any:
+        torch.manual_seed(0)
+        network = build_network(entry.name, entry.tiny)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=alpha)
+        return network.eval()
+
+    return build
+
+
+@pytest.fixture
 def show_figure() -> Callable[[str], None]:
     """Write a measured figure to the test's output: `pytest -rP` lists them."""
 

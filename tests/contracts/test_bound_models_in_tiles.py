@@ -1,8 +1,10 @@
 """Every registered model that takes parameters, bound to them: tiles give what the whole gives."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
-import torch
 
 from focusfix.blocks import assemble_blocks
 from focusfix.engine.source import ArraySource
@@ -11,7 +13,7 @@ from focusfix.engine.survey import survey_source
 from focusfix.engine.tiles import plan_tiles
 from focusfix.models.base import Restorer
 from focusfix.models.entries import ModelEntry
-from focusfix.models.registry import build_network, list_entries
+from focusfix.models.registry import list_entries
 from focusfix.operations.bindings import (
     Execution,
     bind_blur,
@@ -34,13 +36,9 @@ def entries(family: str) -> list[ModelEntry]:
     return [entry for entry in list_entries() if entry.family == family]
 
 
-def build(entry: ModelEntry) -> Restorer:
-    torch.manual_seed(0)
-    network = build_network(entry.name, entry.tiny)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.05)
-    return network.eval()
+@pytest.fixture
+def build(build_tiny: Callable[..., Restorer]) -> Callable[[ModelEntry], Restorer]:
+    return partial(build_tiny, alpha=0.05)
 
 
 def check(binding: Restorer, images: int) -> None:
@@ -65,13 +63,13 @@ def check(binding: Restorer, images: int) -> None:
 @pytest.mark.parametrize("bind", [bind_extrapolation, bind_interpolation])
 @pytest.mark.parametrize("copied", [False, True], ids=["pair", "copy"])
 @pytest.mark.parametrize("entry", entries("latent-line"), ids=lambda entry: entry.name)
-def test_lines(entry: ModelEntry, copied: bool, bind) -> None:
+def test_lines(entry: ModelEntry, copied: bool, bind, build) -> None:
     psf = defocus_psf(LENS, 2.0) if copied else None
     check(bind(build(entry), alpha=0.5, psf=psf), images=1 if copied else 2)
 
 
 @pytest.mark.parametrize("entry", entries("disentangled"), ids=lambda entry: entry.name)
-def test_codes(entry: ModelEntry) -> None:
+def test_codes(entry: ModelEntry, build) -> None:
     network = build(entry)
     sharper, blurrier = np.random.default_rng(1).random((2, 64, 64), dtype=np.float32)
     codes = [read_blur_code(network, plane) for plane in (sharper, blurrier)]
@@ -80,7 +78,7 @@ def test_codes(entry: ModelEntry) -> None:
 
 
 @pytest.mark.parametrize("entry", entries("refocuser"), ids=lambda entry: entry.name)
-def test_refocusers(entry: ModelEntry) -> None:
+def test_refocusers(entry: ModelEntry, build) -> None:
     """The second image of a surface is its distances, different from pixel to pixel."""
     network = build(entry)
     check(bind_distance(network, -3.0), images=1)

@@ -1,10 +1,9 @@
 """Every registered network: tiles through the engine give what the whole image gives."""
 
-from typing import Literal
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from focusfix.blocks import assemble_blocks
 from focusfix.engine.normalize import IntensityScale
@@ -12,34 +11,30 @@ from focusfix.engine.source import ArraySource
 from focusfix.engine.stream import RestoreStats, restore
 from focusfix.engine.tiles import TilePlan, plan_tiles
 from focusfix.errors import OutOfMemoryError
-from focusfix.models.entries import ModelEntry
-from focusfix.models.registry import build_network, list_entries
+from focusfix.models.base import Restorer
+from focusfix.models.registry import list_entries
 from focusfix.runtime.device import select_device
-from focusfix.runtime.executor import NetworkFunction, build_tile_function
+from focusfix.runtime.executor import NetworkFunction, Precision, build_tile_function
 
 UNIT = IntensityScale(offset=0.0, gain=1.0)
 
 
 @pytest.fixture(params=list_entries(), ids=lambda entry: entry.name)
-def entry(request: pytest.FixtureRequest) -> ModelEntry:
-    assert isinstance(request.param, ModelEntry)
-    return request.param
+def network(request: pytest.FixtureRequest, build_tiny: Callable[..., Restorer]) -> Restorer:
+    """Build every network that can be tiled exactly."""
+    built = build_tiny(request.param)
+    if not built.footprint.exact:
+        pytest.skip(f"{request.param.name} has no exact tiling")
+    return built
 
 
-def restorer(entry: ModelEntry, precision: Literal["fp32", "bf16"] = "fp32") -> NetworkFunction:
-    """Build a network whose weights are random, those that start at zero included."""
-    torch.manual_seed(0)
-    network = build_network(entry.name, entry.tiny)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
-    halo = network.footprint.halo_px
+def prepare(network: Restorer, precision: Precision = "fp32") -> NetworkFunction:
     return build_tile_function(
         network,
         device=select_device("cpu"),
         precision=precision,
         runtime="torch",
-        margin_px=halo,
+        margin_px=network.footprint.halo_px,
     )
 
 
@@ -53,12 +48,10 @@ def run(function: NetworkFunction, pixels: np.ndarray, plan: TilePlan) -> np.nda
     return assemble_blocks(restore(ArraySource(pixels), function, plan, [UNIT]), plan.shape_yx)
 
 
-def run_twice(entry: ModelEntry, precision: Literal["fp32", "bf16"]) -> tuple[np.ndarray, ...]:
+def run_twice(network: Restorer, precision: Precision) -> tuple[np.ndarray, ...]:
     """Restore an image in tiles, and as a whole."""
-    footprint = build_network(entry.name, entry.tiny).footprint
-    if not footprint.exact:
-        pytest.skip(f"{entry.name} has no exact tiling")
-    function, pixels = restorer(entry, precision), image_for(footprint.halo_px)
+    footprint = network.footprint
+    function, pixels = prepare(network, precision), image_for(footprint.halo_px)
     shape = pixels.shape[1:3]
     whole = plan_tiles(shape, footprint, tile_px=4096)
     tiled = plan_tiles(
@@ -72,24 +65,22 @@ def run_twice(entry: ModelEntry, precision: Literal["fp32", "bf16"]) -> tuple[np
     return run(function, pixels, tiled), expected
 
 
-def test_tiled_equals_whole(entry: ModelEntry) -> None:
-    tiled, whole = run_twice(entry, "fp32")
+def test_tiled_equals_whole(network: Restorer) -> None:
+    tiled, whole = run_twice(network, "fp32")
     np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
-def test_few_bits_scatter_without_seams(entry: ModelEntry) -> None:
+def test_few_bits_scatter_without_seams(network: Restorer) -> None:
     """In bf16, what differs in the last bit of fp32 may round to another number of eight bits."""
-    tiled, whole = run_twice(entry, "bf16")
+    tiled, whole = run_twice(network, "bf16")
     difference = np.abs(tiled - whole)
     assert difference.max() < 2**-8
     assert difference.mean() < 2**-8 / 100
 
 
-def test_memory_back_off_changes_nothing(entry: ModelEntry) -> None:
-    footprint = build_network(entry.name, entry.tiny).footprint
-    if not footprint.exact:
-        pytest.skip(f"{entry.name} has no exact tiling")
-    function, pixels = restorer(entry), image_for(footprint.halo_px)
+def test_memory_back_off_changes_nothing(network: Restorer) -> None:
+    footprint = network.footprint
+    function, pixels = prepare(network), image_for(footprint.halo_px)
     plan = plan_tiles(pixels.shape[1:3], footprint, tile_px=4096)
     largest = plan.tile_shape[0] * plan.tile_shape[1] * 3 // 4
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,21 +221,16 @@ def restore_file(
     """
     import numpy as np
 
-    from focusfix.engine.overlap import run_behind
-    from focusfix.io.image import write_image
     from focusfix.io.naming import display_name
+    from focusfix.operations.images import write_behind
 
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
-
-    def write(blocks: Iterator[PaintedBlock]) -> tuple[str, ...]:
-        done = blocks if finish is None else _finish(finish, blocks, replace(metadata, dtype=dtype))
-        return write_image(target, metadata, done, overwrite=overwrite)
-
+    further = iter if finish is None else partial(_finish, finish, replace(metadata, dtype=dtype))
     with ExitStack() as stack:
         advance = stack.enter_context(console.progress(display_name(source.path)))
         blocks = stack.enter_context(closing(merge_blocks(source, dtype, parts, stats, advance)))
-        notes = run_behind(write, blocks, name="focusfix-write")
+        notes = write_behind(target, metadata, blocks, overwrite=overwrite, finish=further)
     for note in notes:
         console.note(f"{target}: {note}")
     total = add_stats(stats)
@@ -243,7 +239,7 @@ def restore_file(
 
 
 def _finish(
-    finish: Finish, blocks: Iterable[PaintedBlock], metadata: "ImageMetadata"
+    finish: Finish, metadata: "ImageMetadata", blocks: Iterable[PaintedBlock]
 ) -> Iterator[PaintedBlock]:
     from focusfix.io.cells import gather_cells
 

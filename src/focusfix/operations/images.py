@@ -1,12 +1,15 @@
-"""An image file as the tile engine sees it, and how many tiles of it are computed at once."""
+"""Image files around the tile engine: read, computed a few tiles at a time, and written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from focusfix.io.image import ImageReader
+from focusfix.blocks import PaintedBlock
+from focusfix.engine.overlap import run_behind
+from focusfix.io.image import ImageMetadata, ImageReader, write_image
 
 if TYPE_CHECKING:
     from focusfix.runtime.device import Device
@@ -84,3 +87,41 @@ class ReaderSource:
             In the type of the file.
         """
         return self._reader.read_window(self._planes[plane], rows, columns)
+
+
+def write_behind(
+    path: Path,
+    metadata: ImageMetadata,
+    blocks: Iterator[PaintedBlock],
+    *,
+    overwrite: bool = False,
+    finish: Callable[[Iterator[PaintedBlock]], Iterator[PaintedBlock]] = iter,
+) -> tuple[str, ...]:
+    """Compute blocks here, and write them in another thread meanwhile.
+
+    Parameters
+    ----------
+    path, metadata
+        As for `focusfix.io.image.write_image`.
+    blocks : iterator of (Block, ndarray of shape (rows, columns, S))
+        Drawn from in the thread of the caller.
+    overwrite : bool
+        Whether an existing file is replaced.
+    finish : callable
+        What else becomes of the blocks, in the thread that writes.
+
+    Returns
+    -------
+    tuple of str
+        What the user should know of the file written.
+
+    Raises
+    ------
+    FocusfixError
+        As `write_image`, or what computing the blocks raises; nothing unfinished is left.
+    """
+
+    def write(drawn: Iterator[PaintedBlock]) -> tuple[str, ...]:
+        return write_image(path, metadata, finish(drawn), overwrite=overwrite)
+
+    return run_behind(write, blocks, name="focusfix-write")

@@ -26,12 +26,8 @@ def compilable_entries() -> list[ModelEntry]:
 
 
 @pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
-def test_every_network_gives_what_torch_gives(entry) -> None:  # type: ignore[no-untyped-def]
-    torch.manual_seed(0)
-    network = build_network(entry.name, entry.tiny)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+def test_every_network_gives_what_torch_gives(entry, build_tiny) -> None:  # type: ignore[no-untyped-def]
+    network = build_tiny(entry)
     stride = network.footprint.stride_px
     tiles = np.random.default_rng(0).random((2, 1, 6 * stride, 9 * stride), dtype=np.float32)
     build = partial(build_tile_function, network, device=select_device("cpu"), precision="fp32")
@@ -42,13 +38,9 @@ def test_every_network_gives_what_torch_gives(entry) -> None:  # type: ignore[no
 
 
 @pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
-def test_images_keep_more_than_eight_digits(entry) -> None:  # type: ignore[no-untyped-def]
+def test_images_keep_more_than_eight_digits(entry, build_tiny) -> None:  # type: ignore[no-untyped-def]
     """Networks may compute in bf16, but not round the image to it; the margin is left out."""
-    torch.manual_seed(0)
-    network = build_network(entry.name, entry.tiny).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+    network = build_tiny(entry)
     margin_px = network.footprint.halo_px
     side = 6 * network.footprint.stride_px + 2 * margin_px
     function = build_tile_function(
