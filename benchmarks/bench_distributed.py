@@ -61,6 +61,11 @@ class Cluster:
         return np.array([sum(worker.cpu_times()[:2]) for worker in self.workers])
 
 
+def is_written(place: Path) -> bool:
+    """Tell whether the scheduler's file is there as a whole: it is empty at first."""
+    return place.exists() and place.read_text().endswith("}")
+
+
 @contextmanager
 def start_cluster(folder: Path, n_workers: int) -> Iterator[Cluster]:
     """Start the processes, and wait until all workers are known to the scheduler."""
@@ -87,7 +92,7 @@ def start_cluster(folder: Path, n_workers: int) -> Iterator[Cluster]:
 
         scheduler = start("scheduler", "--port", "0", "--scheduler-file", str(place))
         deadline = time.monotonic() + READY_WITHIN_S
-        while not place.exists() and time.monotonic() < deadline:
+        while not is_written(place) and time.monotonic() < deadline:
             time.sleep(0.1)
         address = json.loads(place.read_text())["address"]
         one = ("worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))

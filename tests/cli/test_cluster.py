@@ -49,6 +49,11 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
         )
 
 
+def is_written(place: Path) -> bool:
+    """Tell whether the scheduler's file is there as a whole: it is empty at first."""
+    return place.exists() and place.read_text().endswith("}")
+
+
 def wait_for(ready: Callable[[], bool], *processes: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while not ready():
@@ -63,7 +68,7 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
     place = folder / "scheduler.json"
     processes = [start(folder, "scheduler", "--port", "0", "--scheduler-file", str(place))]
     try:
-        wait_for(place.exists, *processes)
+        wait_for(lambda: is_written(place), *processes)
         address = json.loads(place.read_text())["address"]
         one = ("worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
         workers = [start(folder, *one) for _ in range(2)]
