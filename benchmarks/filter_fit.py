@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from focusfix.data.simulate import DefocusSimulator
 from focusfix.models.local_wiener import LocalWiener
+from focusfix.models.radial_filter import with_zero_frequency
 from focusfix.models.rings import ring_radii
 
 ERROR_FLOOR = 1e-6
@@ -137,8 +138,8 @@ def filter_fields(layer: LocalWiener, fields: Tensor) -> tuple[Tensor, Tensor]:
     """
     side = fields.shape[-1]
     code = layer.read(layer.measure_middle(fields))
-    gains = layer.gains(layer.coefficients(code)[..., 0, 0])[..., 1:]
-    kernels = torch.stack([torch.stack([layer.radial.kernel(g, 1.0) for g in of]) for of in gains])
+    gains = layer.gains(layer.coefficients(code)[..., 0, 0])
+    kernels = torch.stack([layer.radial.kernels(of_one) for of_one in gains])
     transfer = torch.fft.rfft2(kernels, (side, side))
     filtered = torch.fft.irfft2(torch.fft.rfft2(fields) * transfer, (side, side))
     back = 1 - layer.support_px
@@ -194,7 +195,8 @@ def _ring_responses(layer: LocalWiener, field_px: int) -> tuple[Tensor, Tensor]:
     support = layer.support_px
 
     def response(gain: Tensor, at_zero: float) -> Tensor:
-        kernel, half = layer.radial.kernel(gain, at_zero), support - 1
+        gains = with_zero_frequency(gain, at_zero)
+        kernel, half = layer.radial.kernels(gains[None])[0], support - 1
         place = torch.arange(-half, half + 1) % field_px
         field = torch.zeros(field_px, field_px)
         field.index_put_((place[:, None], place[None, :]), kernel, accumulate=True)

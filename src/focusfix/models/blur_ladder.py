@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from focusfix.models.blur_reading import FARTHEST_PX
-from focusfix.models.radial_filter import RadialFilter, with_margin
+from focusfix.models.radial_filter import RadialFilter, with_margin, with_zero_frequency
 from focusfix.models.reach import Span
 
 _FIRST_RADIUS_PX = 0.6
@@ -71,9 +71,11 @@ class BlurLadder(nn.Module):
             image = image.float() if image.dtype != torch.float64 else image
             prepared = self.radial.prepare(with_margin(image, 0, self.support_px))
             blurred = image * (1 - place).clamp_min(0)
-            for rung in range(int(place.min()) or 1, min(int(place.max()) + 2, len(self.radii))):
+            rungs = range(int(place.min()) or 1, min(int(place.max()) + 2, len(self.radii)))
+            gains = with_zero_frequency(self.gains[rungs.start - 1 : rungs.stop - 1], 1.0)
+            for rung, convolved in zip(rungs, prepared.convolved(gains), strict=True):
                 share = (1 - (place - rung).abs()).clamp_min(0)
-                blurred = blurred + share * prepared.convolved(self.gains[rung - 1], 1.0)
+                blurred = blurred + share * convolved
         return blurred
 
     def rung_of(self, radius_px: Tensor) -> Tensor:

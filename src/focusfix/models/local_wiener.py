@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from focusfix.models.base import cut_margin
 from focusfix.models.enlarging import enlarge_bilinear
-from focusfix.models.radial_filter import RadialFilter, with_margin
+from focusfix.models.radial_filter import RadialFilter, with_margin, with_zero_frequency
 from focusfix.models.reach import Span, join
 from focusfix.models.rings import ring_matrix, taper_window
 
@@ -219,15 +219,15 @@ class LocalWiener(nn.Module):
             At frequencies 0 to 1/2 cycle per pixel, before the filters are cut to their support.
         """
         weights = coefficients.reshape(-1, self.outputs, self.rank)
-        mixed = self.profiles + weights @ self.basis
-        return torch.cat([torch.ones_like(mixed[..., :1]), mixed], dim=-1)
+        return with_zero_frequency(self.profiles + weights @ self.basis, 1.0)
 
     def _filter(self, image: Tensor, cells: Tensor, margin_px: int, ring: int) -> Tensor:
         """Mix convolutions of the image without its margin; cells reach a ring beyond the rest."""
         prepared = self.radial.prepare(with_margin(image, margin_px, self.support_px))
-        filtered = torch.cat([prepared.convolved(each, 1.0) for each in self.profiles], dim=1)
-        for index, member in enumerate(self.basis):
-            change = prepared.convolved(member, 0.0)
+        profiles = with_zero_frequency(self.profiles, 1.0)
+        convolved = prepared.convolved(torch.cat([profiles, with_zero_frequency(self.basis, 0.0)]))
+        filtered = torch.cat([next(convolved) for _ in profiles], dim=1)
+        for index, change in enumerate(convolved):
             weights = enlarge_bilinear(cells[:, index :: self.rank], self.hop_px, ring=ring)
             filtered.addcmul_(weights, change)
         return filtered

@@ -1,5 +1,6 @@
 """Convolution with filters that are given by a gain for every ring of frequencies."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import torch
@@ -19,8 +20,9 @@ class RadialFilter(nn.Module):
     Parameters
     ----------
     support_px : int
-        Half the side of the filters; gains are given at as many rings, at multiples of
-        1 / (2 * support_px) cycles per pixel.
+        Half the side of the filters; gains are given at zero and at as many rings, at multiples
+        of 1 / (2 * support_px) cycles per pixel. The cut to the support leaves that at zero as it
+        is.
     """
 
     stays_eager = True
@@ -31,27 +33,24 @@ class RadialFilter(nn.Module):
         self.support_px = support_px
         self.register_buffer("table", filter_table(support_px).clone(), persistent=False)
 
-    def quarter(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Make the finite filter of one radial gain, which is even: its centre and what follows.
+    def quarters(self, gains: Tensor) -> Tensor:
+        """Make the finite filters of radial gains, which are even: their centre and what follows.
 
         Parameters
         ----------
-        gains : Tensor, shape (support_px,)
-            At frequencies above zero, up to 1/2 cycle per pixel.
-        at_zero : float
-            At zero frequency, where the cut to the support changes nothing.
+        gains : Tensor, shape (K, support_px + 1)
+            At frequencies 0 to 1/2 cycle per pixel, filter by filter.
 
         Returns
         -------
-        Tensor, shape (support_px, support_px)
+        Tensor, shape (K, support_px, support_px)
         """
-        values = torch.cat([gains.new_full((1,), at_zero), gains])
-        return (self.table @ values).reshape(self.support_px, self.support_px)
+        return (gains @ self.table.T).reshape(-1, self.support_px, self.support_px)
 
-    def kernel(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Make the whole filter, shape (2 * support_px - 1, 2 * support_px - 1)."""
+    def kernels(self, gains: Tensor) -> Tensor:
+        """Make whole filters, shape (K, 2 * support_px - 1, 2 * support_px - 1), as above."""
         places = torch.arange(1 - self.support_px, self.support_px).abs()
-        return self.quarter(gains, at_zero)[places[:, None], places]
+        return self.quarters(gains)[:, places[:, None], places]
 
     def prepare(self, image: Tensor) -> "PreparedImage":
         """Transform images (N, 1, Y, X) that have a margin of ``support_px`` on every side."""
@@ -83,19 +82,28 @@ class PreparedImage:
             for side, count in ((rows, rows), (columns, columns // 2 + 1))
         ]
 
-    def convolved(self, gains: Tensor, at_zero: float) -> Tensor:
-        """Convolve with the filter of radial gains, as for :meth:`RadialFilter.quarter`.
+    def convolved(self, gains: Tensor) -> Iterator[Tensor]:
+        """Convolve with the filters of radial gains, as for :meth:`RadialFilter.quarters`.
 
-        Returns
-        -------
+        Yields
+        ------
         Tensor, shape (N, 1, Y, X)
+            Convolved with each filter in turn.
         """
-        quarter = self._filters.quarter(gains, at_zero)
+        for quarter in self._filters.quarters(gains):
+            yield self._convolve(quarter)
+
+    def _convolve(self, quarter: Tensor) -> Tensor:
         response = self._waves[0] @ quarter @ self._waves[1].T
         wanted_rows, wanted_columns = self._wanted
         rows = torch.fft.ifft(self._spectrum * response, dim=-2)[..., wanted_rows, :]
         convolved: Tensor = torch.fft.irfft(rows, self._grid[1], dim=-1)[..., wanted_columns]
         return convolved
+
+
+def with_zero_frequency(gains: Tensor, at_zero: float) -> Tensor:
+    """Put the gain at zero frequency before the others; shape (..., K) to (..., K + 1)."""
+    return F.pad(gains, (1, 0), value=at_zero)
 
 
 @lru_cache(maxsize=16)

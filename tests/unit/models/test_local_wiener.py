@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from focusfix.models.local_wiener import LocalWiener
+from focusfix.models.radial_filter import with_zero_frequency
 from focusfix.models.reach import Span
 
 HOP_PX = 8
@@ -44,7 +45,7 @@ def test_even_images_stay_as_they_are(layer: LocalWiener) -> None:
 def test_filters_have_the_gains_they_were_made_of(layer: LocalWiener) -> None:
     nodes = torch.linspace(0, 1, 10)
     gains = torch.exp(-(nodes**2) * 4)
-    kernel = layer.radial.kernel(gains, 1.0)
+    kernel = layer.radial.kernels(with_zero_frequency(gains, 1.0)[None])[0]
     assert kernel.shape == (19, 19)
     transfer = torch.fft.rfft2(kernel, (20, 20)).abs()[0]
     torch.testing.assert_close(transfer[1:], gains, rtol=0, atol=0.05)
@@ -54,8 +55,7 @@ def test_filters_have_the_gains_they_were_made_of(layer: LocalWiener) -> None:
 def test_even_coefficients_mean_one_convolution(layer: LocalWiener) -> None:
     image, coefficients = noise(64, 64), torch.randn(1, 6)
     filtered = layer._filter(image, coefficients[..., None, None].expand(-1, -1, 8, 8), 0, 0)
-    gains = layer.gains(coefficients)[0, :, 1:]
-    kernels = torch.stack([layer.radial.kernel(gain, 1.0) for gain in gains])[:, None]
+    kernels = layer.radial.kernels(layer.gains(coefficients)[0])[:, None]
     expected = F.conv2d(image, kernels, padding=9)
     torch.testing.assert_close(middle(filtered, 12), middle(expected, 12), rtol=0, atol=1e-4)
 
