@@ -138,7 +138,7 @@ def read_tile(
         window = _without_gaps(window, scale, Block(plane, slice(top, bottom), slice(left, right)))
     if all(span.window_start >= 0 and span.window_stop <= size for span, size in spans):
         return window
-    reflected: Pixels = window[(rows - top)[:, None], columns - left]
+    reflected: Pixels = window.take(columns - left, axis=1).take(rows - top, axis=0)
     return reflected
 
 
