@@ -149,7 +149,7 @@ class WienerUNet(Restorer):
         images = torch.cat([cut_margin(image, margin_px), filtered], dim=1)
         return filtered[:, :1] + self.finish(images, code), code
 
-    @property
+    @cached_property
     def _finish_halo_px(self) -> int:
         stride = self.filters.hop_px
         return Footprint(farthest_reach(self._finish_span, stride), stride).halo_px
