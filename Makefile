@@ -59,6 +59,7 @@ weights: $(VENV)/.runtime  ## Train the shipped weights again (hours): make weig
 	done
 
 bench: RESULTS := --results benchmarks/RESULTS.md
+bench: export OPENBLAS_NUM_THREADS = 1  # as in focusfix
 bench: $(VENV)/.runtime  ## Measure speed and memory into benchmarks/RESULTS.md: make peers bench LARGEST=3600 FILES=52224
 	$(BIN)/python benchmarks/bench_startup.py --images 1000 $(RESULTS)
 	$(BIN)/python benchmarks/bench_engine.py $(RESULTS)

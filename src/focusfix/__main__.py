@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from focusfix.cli.app import app
 from focusfix.cli.console import Console
-from focusfix.cli.starting import collect_again
+from focusfix.cli.starting import collect_again, leave_processors_to_torch
 from focusfix.errors import FocusfixError, OutOfMemoryError, UsageError
 
 _INTERRUPTED = 130
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         :class:`~focusfix.errors.FocusfixError` goes to ``sys.excepthook``, which tells it in one
         sentence; Python then exits with 1.
     """
+    leave_processors_to_torch()
     collect_again()
     console = Console()
     with _surroundings(console):

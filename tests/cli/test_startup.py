@@ -1,5 +1,6 @@
 """Commands that need no network answer quickly and load no heavy library."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -84,3 +85,23 @@ def processor_seconds(line, environment):
     subprocess.run([sys.executable, *line], check=True, capture_output=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="with one processor, there is one thread always")
+@pytest.mark.parametrize(("wanted", "expected"), [(None, "1"), ("2", "2")])
+def test_numpy_leaves_the_processors_to_torch(program_environment, wanted, expected):
+    """The threads of OpenBLAS start when numpy is imported."""
+    script = (
+        "import os; from focusfix.__main__ import main; main(['--version']); import numpy;"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {**program_environment, "OPENBLAS_NUM_THREADS": wanted}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={key: value for key, value in environment.items() if value is not None},
+    )
+    assert done.stdout.splitlines()[-1] == expected
