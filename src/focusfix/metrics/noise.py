@@ -74,7 +74,7 @@ def rms_without_noise(plane: npt.NDArray[Any], brightness: npt.NDArray[Any] | No
     if brightness.shape != plane.shape:
         raise ValueError(f"the shapes differ: {brightness.shape} and {plane.shape}")
     differences = _second_differences(plane).ravel()
-    order = np.argsort(brightness[1:-1, 1:-1], axis=None)
+    order = np.argsort(_grey_levels(brightness[1:-1, 1:-1]), axis=None, kind="stable")
     classes = np.array_split(differences[order], min(_BRIGHTNESS_CLASSES, differences.size))
     noise = sum(_noise_of(each) ** 2 * each.size for each in classes) / differences.size
     return math.sqrt(max(power - noise, 0.0))
@@ -101,6 +101,14 @@ def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[floa
     (0.25, 0.5)
     """
     return float(np.mean(pixels <= 0)), float(np.mean(pixels >= data_range))
+
+
+def _grey_levels(brightness: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
+    """Round to 65,536 levels, which are sorted in a tenth of the time that numbers take."""
+    darkest = float(brightness.min())
+    spread = float(brightness.max()) - darkest
+    scale = np.iinfo(np.uint16).max / spread if spread > 0 else 0.0
+    return ((brightness - darkest) * scale).astype(np.uint16)
 
 
 def _second_differences(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
