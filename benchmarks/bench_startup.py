@@ -1,8 +1,8 @@
 """How long `focusfix` takes to start, and how busy it keeps the network on many small images.
 
 Three measurements: commands without a network over a bare import of what they need; the first
-restored pixels of a 512 x 512 image over an import of torch; and a folder of images of 128 x 128
-pixels over the bare network on the same tiles.
+restored pixels of a 512 x 512 image over an import of torch; and folders of images of 128 x 128 and
+256 x 256 pixels over the bare network on the same tiles.
 """
 
 import argparse
@@ -69,6 +69,9 @@ from focusfix.__main__ import main
 assert main(sys.argv[1:]) == 0
 print(*first, time.time(), time.process_time())
 """
+SMALL_SIDES_PX = (128, 256)
+"""The smallest images that tell their blur, and what most images of BBBC038 measure."""
+
 KEPT_TILES = 50
 MANY_IMAGES = 100
 
@@ -178,17 +181,31 @@ def ask_times(script: str, *words: str) -> list[float]:
 def time_small_images(
     folder: Path, options: argparse.Namespace
 ) -> tuple[list[str], dict[str, float]]:
-    """Deblur a folder of images of 128 x 128 pixels in turns with the bare network."""
+    """Deblur folders of small images in turns with the bare network."""
+    seen = watch_network()
+    lines, figures = [], {}
+    for side in SMALL_SIDES_PX:
+        images = folder / str(side)
+        images.mkdir()
+        for number in range(options.images):
+            write_crop(images / f"{number:04d}.tif", side, seed=number)
+        line, more = time_folder(images, options, seen)
+        lines += ["", f"{options.images} images of {side} x {side} pixels {line}"]
+        figures |= {f"{name}, {side} px": value for name, value in more.items()}
+    return lines[1:], figures
+
+
+def time_folder(
+    images: Path, options: argparse.Namespace, seen: "Seen"
+) -> tuple[str, dict[str, float]]:
+    """Deblur one folder in turns with the bare network."""
     from focusfix.__main__ import main as focusfix
 
-    (folder / "small").mkdir()
-    for number in range(options.images):
-        write_crop(folder / "small" / f"{number:04d}.tif", 128, seed=number)
-    seen = watch_network()
+    seen.forget()
 
     def deblur() -> None:
         seen.n_calls, seen.busy_s, started = 0, 0.0, time.perf_counter()
-        words = ["deblur", str(folder / "small"), "-o", str(folder / "out"), "--overwrite"]
+        words = ["deblur", str(images), "-o", f"{images}-out", "--overwrite"]
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as told:
             code = focusfix([*words, "--quiet", "--no-progress", "--model", options.model])
         if code:
@@ -210,6 +227,12 @@ class Seen:
     busy_s: float = 0.0
     shares: list[float] = field(default_factory=list)
     tiles: list[tuple[Any, np.ndarray]] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Begin with another folder."""
+        self.n_loaded = 0
+        self.shares.clear()
+        self.tiles.clear()
 
     def call_again(self) -> None:
         """Call the network as often, with the tiles that were kept, in their order."""
@@ -245,7 +268,7 @@ def watch_network() -> Seen:
 
 def report_small_images(
     timed: dict[str, Timing], options: argparse.Namespace, seen: Seen
-) -> tuple[list[str], dict[str, float]]:
+) -> tuple[str, dict[str, float]]:
     """Say how busy the network was, and what a file costs beside it."""
     whole, bare = timed["whole"], timed["bare"]
     busy = compare(bare.seconds, whole.seconds)
@@ -254,15 +277,15 @@ def report_small_images(
     inside = statistics.median(seen.shares)
     rows, columns = seen.tiles[0][1].shape[-2:]
     line = (
-        f"{options.images} images of 128 x 128 pixels with `{options.model}`, loading of weights "
-        f"included: {options.images / whole.median_s:.1f} images/s; weights are loaded "
+        f"with `{options.model}`, loading of weights included: "
+        f"{options.images / whole.median_s:.1f} images/s; weights are loaded "
         f"{seen.n_loaded / len(whole.seconds):.0f} times in a run, those that read blur included; "
         f"the network, on tiles of {rows} x {columns} pixels with their halos, alone takes {busy} "
         f"of the time and {busy_cpu} of the processor time of the run (wanted: at least "
         f"{WANTED_BUSY}); in the run its calls fill {inside:.2f} of the time. Beside the "
         f"network a file costs {own_ms:.0f} ms of processor time."
     )
-    return [line], {
+    return line, {
         "busy share": busy.median,
         "busy share inside": inside,
         "own cpu s per file": own_ms / 1000,

@@ -75,7 +75,7 @@ class BlurLadder(nn.Module):
             gains = with_zero_frequency(self.gains[rungs.start - 1 : rungs.stop - 1], 1.0)
             for rung, convolved in zip(rungs, prepared.convolved(gains), strict=True):
                 share = (1 - (place - rung).abs()).clamp_min(0)
-                blurred = blurred + share * convolved
+                blurred.addcmul_(share, convolved)
         return blurred
 
     def rung_of(self, radius_px: Tensor) -> Tensor:
