@@ -65,7 +65,8 @@ class PercentileSample:
             If there was no finite pixel.
         """
         if self._counts is not None:
-            return tuple(_histogram_percentile(self._counts, p) + self._lowest_code for p in wanted)
+            cumulated = np.cumsum(self._counts)
+            return tuple(_count_percentile(cumulated, p) + self._lowest_code for p in wanted)
         if not self._n_kept:
             raise InputError(
                 "The image holds no finite pixel.", "Check how the file was written or exported."
@@ -76,15 +77,17 @@ class PercentileSample:
         return tuple(extremes[p] if p in extremes else _interpolate(values, p) for p in wanted)
 
     def _count(self, window: Pixels) -> None:
-        bounds = np.iinfo(window.dtype)
+        """Count codes up to the highest one seen, which few images take from all 16 bits."""
         if self._counts is None:
-            self._lowest_code = int(bounds.min)
-            self._counts = np.zeros(int(bounds.max) - int(bounds.min) + 1, dtype=np.int64)
+            self._lowest_code = int(np.iinfo(window.dtype).min)
+            self._counts = np.zeros(0, dtype=np.int64)
         flat = window.reshape(-1)
         for first in range(0, flat.size, _COUNT_CHUNK):
             codes = flat[first : first + _COUNT_CHUNK].astype(np.intp)
             codes -= self._lowest_code
-            self._counts += np.bincount(codes, minlength=self._counts.size)
+            fewer, more = sorted((self._counts, np.bincount(codes)), key=len)
+            more[: len(fewer)] += fewer
+            self._counts = more
 
     def _keep(self, window: Pixels) -> None:
         values = window.reshape(-1)
@@ -106,8 +109,7 @@ class PercentileSample:
         return values[self._random.integers(0, values.size, max(round(values.size * share), 1))]
 
 
-def _histogram_percentile(counts: npt.NDArray[np.int64], percentile: float) -> float:
-    cumulated = np.cumsum(counts)
+def _count_percentile(cumulated: npt.NDArray[np.int64], percentile: float) -> float:
     rank = (int(cumulated[-1]) - 1) * percentile / 100.0
     below, above = math.floor(rank), math.ceil(rank)
     first = int(np.searchsorted(cumulated, below, side="right"))
