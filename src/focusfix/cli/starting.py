@@ -13,9 +13,8 @@ from contextlib import contextmanager
 def leave_processors_to_torch() -> None:
     """Have numpy's products of matrices use one thread, unless the user has decided.
 
-    The threads of OpenBLAS go on looking for work for a while after each product. Those of torch,
-    which wait for each other after every step, then take twice as long. Comes before numpy is
-    imported.
+    The threads of OpenBLAS go on looking for work for a while after each product, and hold up
+    those of torch, which wait for each other after every step. Comes before numpy is imported.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

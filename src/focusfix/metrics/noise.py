@@ -104,7 +104,7 @@ def clipped_shares(pixels: npt.NDArray[Any], *, data_range: float) -> tuple[floa
 
 
 def _grey_levels(brightness: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-    """Round to 65,536 levels, which are sorted in a tenth of the time that numbers take."""
+    """Round to 65,536 levels, which numpy sorts by counting and not by comparing."""
     darkest = float(brightness.min())
     spread = float(brightness.max()) - darkest
     scale = np.iinfo(np.uint16).max / spread if spread > 0 else 0.0
