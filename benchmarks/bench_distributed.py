@@ -8,7 +8,6 @@ time of the busiest worker, which other programs disturb less.
 
 import argparse
 import io
-import json
 import os
 import subprocess
 import sys
@@ -68,16 +67,12 @@ class Cluster:
         return np.array([sum(worker.cpu_times()[:2]) for worker in self.workers])
 
 
-def is_written(place: Path) -> bool:
-    """Tell whether the scheduler's file is there as a whole: it is empty at first."""
-    return place.exists() and place.read_text().endswith("}")
-
-
 @contextmanager
 def start_cluster(folder: Path, n_workers: int, settings: dict[str, str]) -> Iterator[Cluster]:
     """Start the processes, and wait until all workers are known to the scheduler."""
     import psutil
     from distributed import Client
+    from distributed.utils import json_load_robust
 
     folder.mkdir()
     place = folder / "scheduler.json"
@@ -98,10 +93,7 @@ def start_cluster(folder: Path, n_workers: int, settings: dict[str, str]) -> Ite
             return psutil.Process(process.pid)
 
         scheduler = start("scheduler", "--port", "0", "--scheduler-file", str(place))
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not is_written(place) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        address = json.loads(place.read_text())["address"]
+        address = json_load_robust(place, timeout=READY_WITHIN_S)["address"]
         one = ("worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
         workers = tuple(start(*one) for _ in range(n_workers))
         with Client(address, set_as_default=False) as client:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,27 +49,13 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
         )
 
 
-def is_written(place: Path) -> bool:
-    """Tell whether the scheduler's file is there as a whole: it is empty at first."""
-    return place.exists() and place.read_text().endswith("}")
-
-
-def wait_for(ready: Callable[[], bool], *processes: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not ready():
-        assert time.monotonic() < deadline
-        assert all(process.poll() is None for process in processes)
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("cluster")
     place = folder / "scheduler.json"
     processes = [start(folder, "scheduler", "--port", "0", "--scheduler-file", str(place))]
     try:
-        wait_for(lambda: is_written(place), *processes)
-        address = json.loads(place.read_text())["address"]
+        address = distributed.utils.json_load_robust(place, timeout=READY_WITHIN_S)["address"]
         one = ("worker", address, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
         workers = [start(folder, *one) for _ in range(2)]
         processes += workers

@@ -1,8 +1,9 @@
 import gc
+import os
 
 import pytest
 
-from focusfix.cli.starting import collect_again, uncollected
+from focusfix.cli.starting import collect_again, leave_processors_to_torch, uncollected
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,9 @@ def test_what_was_kept_out_can_be_let_in_again():
     assert gc.get_freeze_count()
     collect_again()
     assert not gc.get_freeze_count()
+
+
+def test_the_user_decides_about_the_threads_of_numpy(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    leave_processors_to_torch()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"

@@ -1,5 +1,6 @@
 """OpenVINO itself, where it is installed."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -26,7 +27,9 @@ def compilable_entries() -> list[ModelEntry]:
 
 
 @pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
-def test_every_network_gives_what_torch_gives(entry, build_tiny) -> None:  # type: ignore[no-untyped-def]
+def test_every_network_gives_what_torch_gives(
+    entry: ModelEntry, build_tiny: Callable[..., Restorer]
+) -> None:
     network = build_tiny(entry)
     stride = network.footprint.stride_px
     tiles = np.random.default_rng(0).random((2, 1, 6 * stride, 9 * stride), dtype=np.float32)
@@ -38,7 +41,9 @@ def test_every_network_gives_what_torch_gives(entry, build_tiny) -> None:  # typ
 
 
 @pytest.mark.parametrize("entry", compilable_entries(), ids=lambda entry: entry.name)
-def test_images_keep_more_than_eight_digits(entry, build_tiny) -> None:  # type: ignore[no-untyped-def]
+def test_images_keep_more_than_eight_digits(
+    entry: ModelEntry, build_tiny: Callable[..., Restorer]
+) -> None:
     """Networks may compute in bf16, but not round the image to it; the margin is left out."""
     network = build_tiny(entry)
     margin_px = network.footprint.halo_px
