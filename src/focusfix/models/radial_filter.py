@@ -74,12 +74,10 @@ class PreparedImage:
         support = filters.support_px
         self._wanted = slice(support, height - support), slice(support, width - support)
         self._grid = fast_length(height), fast_length(width)
-        self._spectrum = torch.fft.rfft2(padded, self._grid)
-        rows, columns = self._grid
-        table = filters.table
+        self._columns = torch.fft.rfft2(padded, self._grid).mT.contiguous()
         self._waves = [
-            _cosines(side, count, support, table.dtype, table.device)
-            for side, count in ((rows, rows), (columns, columns // 2 + 1))
+            _cosines(side, support, filters.table.dtype, filters.table.device)
+            for side in self._grid
         ]
 
     def convolved(self, gains: Tensor) -> Iterator[Tensor]:
@@ -94,10 +92,12 @@ class PreparedImage:
             yield self._convolve(quarter)
 
     def _convolve(self, quarter: Tensor) -> Tensor:
-        response = self._waves[0] @ quarter @ self._waves[1].T
+        along_rows, along_columns = self._waves
+        half = along_columns @ quarter.T @ along_rows.T
+        response = torch.cat([half, half[:, 1:-1].flip(1)], dim=1)  # filters are even
         wanted_rows, wanted_columns = self._wanted
-        rows = torch.fft.ifft(self._spectrum * response, dim=-2)[..., wanted_rows, :]
-        convolved: Tensor = torch.fft.irfft(rows, self._grid[1], dim=-1)[..., wanted_columns]
+        rows = torch.fft.ifft(self._columns * response)[..., wanted_rows].mT
+        convolved: Tensor = torch.fft.irfft(rows, self._grid[1])[..., wanted_columns]
         return convolved
 
 
@@ -107,12 +107,10 @@ def with_zero_frequency(gains: Tensor, at_zero: float) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _cosines(
-    side: int, count: int, support_px: int, dtype: torch.dtype, device: torch.device
-) -> Tensor:
-    """Return the cosines that turn one half of an even filter into its transfer."""
+def _cosines(side: int, support_px: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the cosines that turn one half of an even filter into one half of its transfer."""
     with torch.inference_mode(mode=False):  # for training as well, whoever asks first
-        frequencies = torch.arange(count, dtype=torch.float64, device=device) / side
+        frequencies = torch.arange(side // 2 + 1, dtype=torch.float64, device=device) / side
         places = torch.arange(support_px, dtype=torch.float64, device=device)
         waves = 2 * torch.cos(2 * torch.pi * frequencies[:, None] * places)
         waves[:, 0] = 1
