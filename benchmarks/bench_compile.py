@@ -1,5 +1,6 @@
 """What `torch.compile` makes of a training step: time to compile, and time of a step.
 
+In the number format that `focusfix train` chooses for the device, or another (``--precision``).
 Processor time on the CPU, time by the clock on a graphics card. Both steps take turns; nothing is
 taken from a cache of compiled code. Needs a C++ compiler and several minutes, so it is no part of
 `make bench`.
@@ -18,6 +19,8 @@ from timing import Timing, compare, take_turns, time_once
 
 from focusfix.models.registry import build_network
 from focusfix.runtime.device import Device, select_device
+from focusfix.training.lesson import Arithmetic
+from focusfix.training.plan import training_precision
 
 NETWORKS = {
     "care-unet": ("care-unet", {}),
@@ -30,17 +33,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     add_options(parser, repeats=8)
     parser.add_argument("--device", default="cpu", help="as for focusfix train")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), help="instead of train's choice")
     options = parser.parse_args()
     device = select_device(options.device)
+    arithmetic = Arithmetic(device.kind, options.precision or training_precision(device))
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         print("Compiled training step: left out, since there is no C++ compiler")
         return
+    rows, figures = time_networks(options, device, arithmetic)
+    head = (
+        "network", "to compile, s", "eager step, s", "compiled step, s", "gain", "pays after steps",
+    )  # fmt: skip
+    facts = (
+        f"Forward pass, loss, backward pass and Adam on {BATCH} crops of {CROP_PX} x {CROP_PX} "
+        f"pixels in {arithmetic.precision} on {device.kind}, {torch.get_num_threads()} threads; "
+        f"{'processor seconds' if device.kind == 'cpu' else 'seconds'}."
+    )
+    command = f"python benchmarks/bench_compile.py --repeats {options.repeats}"
+    if options.precision is not None:
+        command += f" --precision {options.precision}"
+    lines = [facts, "", *table(head, rows)]
+    publish(options.results, "Compiled training step", command, lines, figures)
+
+
+def time_networks(
+    options: argparse.Namespace, device: Device, arithmetic: Arithmetic
+) -> tuple[list[tuple[str, ...]], dict[str, float]]:
+    """Compile every network, and let its two steps take turns."""
     rows, figures = [], {}
     with tempfile.TemporaryDirectory() as cache:
         os.environ |= {"TORCHINDUCTOR_CACHE_DIR": cache, "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         for name, (model, settings) in NETWORKS.items():
-            eager = make_step(model, settings, device)
-            compiled = make_step(model, settings, device, compiled=True)
+            eager = make_step(model, settings, device, arithmetic)
+            compiled = make_step(model, settings, device, arithmetic, compiled=True)
             compile_s = seconds_of(Timing(*((each,) for each in time_once(compiled))), device)[0]
             timed = take_turns(
                 {"eager": eager, "compiled": compiled},
@@ -54,17 +79,7 @@ def main() -> None:
             steps = [f"{each:.2f}" for each in medians]
             rows.append((f"`{name}`", f"{compile_s:.0f}", *steps, str(gain), pays_after))
             figures |= {f"{name}: gain": gain.median, f"{name}: to compile, s": compile_s}
-    head = (
-        "network", "to compile, s", "eager step, s", "compiled step, s", "gain", "pays after steps",
-    )  # fmt: skip
-    facts = (
-        f"Forward pass, loss, backward pass and Adam on {BATCH} crops of {CROP_PX} x {CROP_PX} "
-        f"pixels on {device.kind}, {torch.get_num_threads()} threads; "
-        f"{'processor seconds' if device.kind == 'cpu' else 'seconds'}."
-    )
-    command = f"python benchmarks/bench_compile.py --repeats {options.repeats}"
-    lines = [facts, "", *table(head, rows)]
-    publish(options.results, "Compiled training step", command, lines, figures)
+    return rows, figures
 
 
 def seconds_of(timing: Timing, device: Device) -> Sequence[float]:
@@ -73,7 +88,12 @@ def seconds_of(timing: Timing, device: Device) -> Sequence[float]:
 
 
 def make_step(
-    model: str, settings: dict[str, object], device: Device, *, compiled: bool = False
+    model: str,
+    settings: dict[str, object],
+    device: Device,
+    arithmetic: Arithmetic,
+    *,
+    compiled: bool = False,
 ) -> Callable[[], float]:
     """Prepare a training step on random images."""
     torch.manual_seed(0)
@@ -86,7 +106,9 @@ def make_step(
 
     def step() -> float:
         optimizer.zero_grad(set_to_none=True)
-        loss = (forward(image) - truth).abs().mean()
+        with arithmetic.autocast():
+            restored = forward(image)
+        loss = (restored.float() - truth).abs().mean()
         loss.backward()
         optimizer.step()
         return float(loss.detach())
