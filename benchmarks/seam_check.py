@@ -9,7 +9,8 @@ import numpy.typing as npt
 from focusfix.engine.normalize import IntensityScale
 from focusfix.engine.source import PixelSource
 from focusfix.engine.stream import restore
-from focusfix.engine.tiles import TilePlan
+from focusfix.engine.tile_sizes import round_up
+from focusfix.engine.tiles import TilePlan, reflect_positions
 from focusfix.runtime.executor import NetworkFunction
 
 GREY_LEVELS = 4095
@@ -68,13 +69,15 @@ def prepare_check(
     halo, stride = plan.halo_px, plan.stride_px
     windows, places = [], []
     for size, core in zip(plan.shape_yx, plan.core_yx, strict=True):
-        last = (size - _WINDOW_PX - halo) // stride * stride
-        first = min(max(core - _WINDOW_PX // 2, halo) // stride * stride, last)
-        places.append(slice(first, first + _WINDOW_PX))
-        windows.append(slice(first - halo, first + _WINDOW_PX + halo))
-    tile = np.ascontiguousarray(image[tuple(windows)][None, None])
-    inside = slice(halo, halo + _WINDOW_PX)
-    return SeamCheck((places[0], places[1]), build(halo)(tile)[0, 0][inside, inside])
+        side = min(_WINDOW_PX, size)
+        first = min(max(core - side // 2, 0), size - side) // stride * stride
+        places.append(slice(first, first + side))
+        stop = first + round_up(side, stride) + halo
+        windows.append(reflect_positions(first - halo, stop, size))
+    tile = np.ascontiguousarray(image[np.ix_(*windows)][None, None])
+    expected = build(halo)(tile)[0, 0, halo:, halo:]
+    rows, columns = (place.stop - place.start for place in places)
+    return SeamCheck((places[0], places[1]), expected[:rows, :columns])
 
 
 def restore_whole(source: PixelSource, function: NetworkFunction, plan: TilePlan) -> FloatArray:
