@@ -70,7 +70,7 @@ def restore(
     source : PixelSource
         The image. Read from one other thread.
     tile_function : TileFunction
-        The network with its parameters. Called from one other thread.
+        The network with its parameters. Called in the thread that draws the blocks.
     plan : TilePlan
         Tiles, from `plan_tiles` for the shape of ``source``.
     scales : sequence of IntensityScale
