@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
+import torch.distributed.nn  # before there is a group, see join_team
 from torch import Tensor, distributed, nn
 
 from focusfix.errors import DeviceError, FocusfixError
@@ -165,6 +166,10 @@ def wanted_processes() -> int:
 @contextmanager
 def join_team(wanted_device: str) -> Iterator[tuple[Team, Device]]:
     """Meet the other processes of a run, if there are any.
+
+    Optimizers load `torch.distributed.nn`, whose functions keep the group that there is by then for
+    good: its threads would outlive it and could end the program with SIGABRT. So it is loaded
+    before.
 
     Parameters
     ----------

@@ -1,5 +1,9 @@
 """What several processes of a run share; the processes themselves are in tests/cli."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +58,33 @@ def test_gradients_are_averaged_and_missing_ones_stay_missing():
     assert network[1].weight.grad is None
     assert team.mean({"loss": 3.0}) == {"loss": 1.5}
     assert team.largest(2, 0) == (2, 0)
+
+
+THREADS_AFTER_A_GROUP = """
+import sys
+from pathlib import Path
+import torch
+from focusfix.training.team import Team
+store = torch.distributed.FileStore(sys.argv[1], 1)
+torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+layer = torch.nn.Linear(2, 2)
+layer(torch.ones(1, 2)).sum().backward()
+Team(0, 2).average_gradients(layer.parameters())
+torch.optim.Adam(layer.parameters()).step()
+def threads():
+    return {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")}
+during = threads()
+torch.distributed.destroy_process_group()
+print(any("gloo" in name for name in during), any("gloo" in name for name in threads()))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="names of threads are in /proc")
+def test_no_thread_of_a_group_outlives_it(tmp_path):
+    """Optimizers load modules that would keep the group, if they found one."""
+    command = [sys.executable, "-c", THREADS_AFTER_A_GROUP, str(tmp_path / "store")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "True False\n"
 
 
 @pytest.mark.usefixtures("group")
