@@ -1,6 +1,7 @@
 """``focusfix deblur`` from file to file."""
 
 import json
+import threading
 from hashlib import sha256
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import tifffile
 
 import focusfix
+from focusfix.engine import overlap
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +95,23 @@ def test_small_tiles_and_batches_change_nothing(run_cli, image, tiny_weights):
     whole, tiled = tifffile.imread(first), tifffile.imread(second)
     assert whole.dtype == np.float32
     np.testing.assert_allclose(tiled, whole, atol=1e-5 * np.ptp(whole))
+
+
+def test_threads_overlap_several_tiles_only(run_cli, image, tiny_weights, monkeypatch):
+    """Many small images spend no time on starting threads that have nothing to do meanwhile."""
+    started = []
+
+    class Noted(threading.Thread):
+        def start(self):
+            started.append(self.name)
+            super().start()
+
+    monkeypatch.setattr(overlap, "Thread", Noted)
+    common = ("deblur", image, "-m", tiny_weights, "-o", image.with_name("out.tif"), "--overwrite")
+    assert run_cli(*common).code == 0
+    assert started == []
+    assert run_cli(*common, "--tile-size", 128, "--halo", 48).code == 0
+    assert sorted(started) == ["focusfix-read", "focusfix-write"]
 
 
 @pytest.mark.parametrize(

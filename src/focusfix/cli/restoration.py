@@ -227,10 +227,18 @@ def restore_file(
     stats = _new_stats(len(parts))
     dtype = metadata.dtype if finish is None else np.dtype(np.float32)
     further = iter if finish is None else partial(_finish, finish, replace(metadata, dtype=dtype))
+    n_blocks = sum(len(part.planes) * part.plan.n_tiles for part in parts)
     with ExitStack() as stack:
         advance = stack.enter_context(console.progress(display_name(source.path)))
         blocks = stack.enter_context(closing(merge_blocks(source, dtype, parts, stats, advance)))
-        notes = write_behind(target, metadata, blocks, overwrite=overwrite, finish=further)
+        notes = write_behind(
+            target,
+            metadata,
+            blocks,
+            overwrite=overwrite,
+            finish=further,
+            is_single=n_blocks == 1,
+        )
     for note in notes:
         console.note(f"{target}: {note}")
     total = add_stats(stats)

@@ -68,7 +68,7 @@ def restore(
     Parameters
     ----------
     source : PixelSource
-        The image. Read from one other thread.
+        The image. Read in another thread, if there is more than one batch of tiles.
     tile_function : TileFunction
         The network with its parameters. Called in the thread that draws the blocks.
     plan : TilePlan
@@ -118,13 +118,11 @@ def restore(
     )
     stats = RestoreStats() if stats is None else stats
     _check_companions(source, companions, len(copied_samples))
-    progress = _Progress(stats, on_progress, n_tiles=len(wanted) * plan.n_tiles)
-    tiles = run_ahead(
-        _read_tiles((source, *companions), wanted, plan, scales),
-        capacity=batch_size + 1,
-        name="focusfix-read",
-    )
-
+    n_tiles = len(wanted) * plan.n_tiles
+    progress = _Progress(stats, on_progress, n_tiles)
+    tiles = _read_tiles((source, *companions), wanted, plan, scales)
+    if n_tiles > batch_size:
+        tiles = run_ahead(tiles, capacity=batch_size + 1, name="focusfix-read")
     blocks = _paint(_batches(tiles, batch_size), painter, scales, progress)
     return _closing_after(tiles, blocks)
 
@@ -156,7 +154,7 @@ def _read_tiles(
     planes: Sequence[int],
     plan: TilePlan,
     scales: Sequence[IntensityScale],
-) -> Iterator[Tile]:
+) -> Generator[Tile, None, None]:
     """Read what each tile sees of all images."""
     for plane, row, column in product(planes, plan.rows, plan.columns):
         windows = (read_tile(image, plane, row, column, scales[plane]) for image in images)

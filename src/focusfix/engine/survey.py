@@ -1,12 +1,13 @@
 """Look at every pixel of an image once, before any is changed: scales, gaps, constant channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Literal
 
 import numpy as np
 
-from focusfix.blocks import Block
+from focusfix.blocks import Block, PaintedBlock
 from focusfix.engine.normalize import (
     HIGH_PERCENTILE,
     LOW_PERCENTILE,
@@ -15,7 +16,7 @@ from focusfix.engine.normalize import (
 )
 from focusfix.engine.overlap import run_ahead
 from focusfix.engine.percentiles import Pixels
-from focusfix.engine.source import PixelSource, read_pieces
+from focusfix.engine.source import READ_BYTES, PixelSource, read_pieces
 from focusfix.errors import InputError
 
 NanPolicy = Literal["error", "fill"]
@@ -85,8 +86,7 @@ def survey_source(
     images = (source, *companions)
     dtype = np.result_type(*(image.dtype for image in images))
     for image in images:
-        pieces = read_pieces(image, range(source.n_planes))
-        for block, stored in run_ahead(pieces, name="focusfix-survey"):
+        for block, stored in _read(image, source.n_planes):
             pixels = stored if len(used) == image.samples else stored[..., used]
             sample = samples.setdefault(channel_of_plane[block.plane], IntensitySample())
             sample.add(pixels.astype(dtype, copy=False))
@@ -106,6 +106,13 @@ def survey_source(
         n_gaps=gaps.count,
         constant_channels=tuple(sorted(c for c, scale in scales.items() if scale.constant)),
     )
+
+
+def _read(image: PixelSource, n_planes: int) -> Iterator[PaintedBlock]:
+    """Read all planes in pieces, ahead of those who count them if there are several."""
+    pieces = read_pieces(image, range(n_planes))
+    size = n_planes * prod(image.shape_yx) * image.samples * image.dtype.itemsize
+    return run_ahead(pieces, name="focusfix-survey") if size > READ_BYTES else pieces
 
 
 class _Gaps:

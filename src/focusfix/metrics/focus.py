@@ -74,19 +74,37 @@ def measure_sharpness(plane: npt.NDArray[Any]) -> float:
         raise ValueError(msg)
     if plane.min() == plane.max():
         return 0.0  # otherwise rounding would be measured
-    power, frequency, count = _radial_spectrum(plane)
-    noise = power[frequency > _NOISE_FROM]
+    return sharpness_of_power(windowed_power(plane), (plane.shape[0], plane.shape[1]))
+
+
+def sharpness_of_power(power: FloatPlane, shape: tuple[int, int]) -> float:
+    """Measure how fine the detail of a plane is whose power spectrum is known.
+
+    Parameters
+    ----------
+    power : ndarray of float64, shape (Y, X // 2 + 1)
+        By :func:`windowed_power`.
+    shape : tuple of int
+        Of the plane, (Y, X).
+
+    Returns
+    -------
+    float
+        As by :func:`measure_sharpness`.
+    """
+    rings, frequency, count = _average_rings(power, shape)
+    noise = rings[frequency > _NOISE_FROM]
     noise_count = count[frequency > _NOISE_FROM]
     level = float((noise * noise_count).sum() / noise_count.sum())
     band = frequency <= _SIGNAL_TO
     signal = (
-        np.where(_stands_out(power[band], level, count[band]), power[band] - level, 0.0)
+        np.where(_stands_out(rings[band], level, count[band]), rings[band] - level, 0.0)
         * count[band]
     )
     total = signal.sum()
     if total <= 0:
         return 0.0
-    share = total / (power * count).sum()
+    share = total / (rings * count).sum()
     return float(share * np.sqrt((frequency[band] ** 2 * signal).sum() / total))
 
 
@@ -165,15 +183,32 @@ def _rings_of(shape: tuple[int, int]) -> _Rings:
     return _Rings(ring, share, sums[size > 0] / size[size > 0], size)
 
 
-def _radial_spectrum(plane: npt.NDArray[Any]) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
-    """Average the power spectrum over rings; return power, mean frequency and count per ring."""
-    shape = (plane.shape[0], plane.shape[1])
-    rings, window = _rings_of(shape), hann_window(shape)
+def windowed_power(plane: npt.NDArray[Any]) -> FloatPlane:
+    """Measure the power of each frequency of a plane under a Hann window, the mean taken out.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (Y, X)
+        Intensities of any type; finite.
+
+    Returns
+    -------
+    ndarray of float64, shape (Y, X // 2 + 1)
+        Half plane of frequencies, as of :func:`numpy.fft.rfft2`.
+    """
+    window = hann_window((plane.shape[0], plane.shape[1]))
     values = plane.astype(np.float64)
     values -= np.vdot(values, window) / window.sum()
     values *= window
-    power = power_of(np.fft.rfft2(values))
-    power *= rings.share
-    sums = np.bincount(rings.ring, weights=power.ravel(), minlength=_N_BINS)
+    return power_of(np.fft.rfft2(values))
+
+
+def _average_rings(
+    power: FloatPlane, shape: tuple[int, int]
+) -> tuple[FloatPlane, FloatPlane, FloatPlane]:
+    """Average a power spectrum over rings; return power, mean frequency and count per ring."""
+    rings = _rings_of(shape)
+    weights = (power * rings.share).ravel()
+    sums = np.bincount(rings.ring, weights=weights, minlength=_N_BINS)
     count = rings.size[rings.size > 0]
     return sums[rings.size > 0] / count, rings.frequency, count

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from focusfix.metrics.focus import measure_sharpness
+from focusfix.metrics.focus import FloatPlane, sharpness_of_power, windowed_power
 from focusfix.metrics.modality import level_of_counts
 from focusfix.metrics.noise import estimate_noise
-from focusfix.metrics.spectrum import frequency_grid, power_of, windowed_spectrum
+from focusfix.metrics.spectrum import frequency_grid
 from focusfix.metrics.value_counts import ValueCounts, count_values
 
 LEAST_SIZE_PX = 128
@@ -45,8 +45,6 @@ _COARSE_FALL = (1.7, 3.45)
 _FINE_FALL = (1.6, 2.65)
 _NOISELESS = 0.3
 _BANDS = ((0.03, 0.1), (0.1, 0.25), (0.25, 0.5))
-
-Plane = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -131,10 +129,12 @@ def measure_window(window: npt.NDArray[Any]) -> WindowFigures | None:
     low, high = brightness.percentile(0.1), brightness.percentile(99.9)
     if not high > low:
         return None
+    shape = (grey.shape[0], grey.shape[1])
+    power = windowed_power(grey)
     even_share, entropy = _spread(brightness, low, high)
     in_range = (values.values >= low) & (values.values <= high)
     return WindowFigures(
-        sharpness=measure_sharpness(grey),
+        sharpness=sharpness_of_power(power, shape),
         noise=estimate_noise(grey) / (high - low),
         saturated_share=float(values.counts[-1] / stored.size),
         levels=int(np.count_nonzero(in_range)),
@@ -142,7 +142,7 @@ def measure_window(window: npt.NDArray[Any]) -> WindowFigures | None:
         contrast=float(grey.std()) / (high - low),
         even_share=even_share,
         entropy=entropy,
-        falls=_falls(grey),
+        falls=_falls(power, shape),
     )
 
 
@@ -156,10 +156,10 @@ def _spread(brightness: ValueCounts, low: float, high: float) -> tuple[float, fl
     return float(even), float(-(shares * np.log2(shares)).sum() / 5)
 
 
-def _falls(grey: Plane) -> tuple[float, float]:
-    power = power_of(windowed_spectrum(grey)).ravel()
-    bands = _bands_of((grey.shape[0], grey.shape[1]))
-    means = (np.bincount(bands, weights=power) / np.bincount(bands))[1:]
+def _falls(power: FloatPlane, shape: tuple[int, int]) -> tuple[float, float]:
+    """Compare the mean power of neighbouring bands of frequencies."""
+    bands = _bands_of(shape)
+    means = (np.bincount(bands, weights=power.ravel()) / np.bincount(bands))[1:]
     coarse, fine = np.diff(-np.log(np.maximum(means, np.finfo(float).tiny)))
     return float(coarse), float(fine)
 

@@ -96,6 +96,7 @@ def write_behind(
     *,
     overwrite: bool = False,
     finish: Callable[[Iterator[PaintedBlock]], Iterator[PaintedBlock]] = iter,
+    is_single: bool = False,
 ) -> tuple[str, ...]:
     """Compute blocks here, and write them in another thread meanwhile.
 
@@ -109,6 +110,8 @@ def write_behind(
         Whether an existing file is replaced.
     finish : callable
         What else becomes of the blocks, in the thread that writes.
+    is_single : bool
+        Whether there is one block only, which is written here: a thread would have to wait for it.
 
     Returns
     -------
@@ -124,4 +127,4 @@ def write_behind(
     def write(drawn: Iterator[PaintedBlock]) -> tuple[str, ...]:
         return write_image(path, metadata, finish(drawn), overwrite=overwrite)
 
-    return run_behind(write, blocks, name="focusfix-write")
+    return write(blocks) if is_single else run_behind(write, blocks, name="focusfix-write")

@@ -202,14 +202,31 @@ def _worker_threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("focusfix-")]
 
 
-def test_errors_of_the_reader_arrive_with_their_type() -> None:
+@pytest.mark.parametrize(("side", "thread"), [(40, "MainThread"), (41, "focusfix-read")])
+def test_what_is_more_than_one_batch_is_read_in_another_thread(side: int, thread: str) -> None:
+    read_in: set[str] = set()
+
+    class Watched(ArraySource):
+        def read_window(self, plane: int, rows: slice, columns: slice) -> np.ndarray:
+            read_in.add(threading.current_thread().name)
+            return super().read_window(plane, rows, columns)
+
+    source = Watched(image(1, side, side, 1))
+    plan = plan_tiles((side, side), Footprint(0, 4), tile_px=40)
+    for _ in restore(source, lambda tiles: tiles, plan, [UNIT]):
+        pass
+    assert read_in == {thread}
+
+
+@pytest.mark.parametrize("side", [9, 90])
+def test_errors_of_the_reader_arrive_with_their_type(side: int) -> None:
     class Broken(ArraySource):
         def read_window(self, *_where: object) -> np.ndarray:
             raise InputError("The file is cut off.", "Copy it again.")
 
-    source = Broken(image(1, 9, 9, 1))
+    source = Broken(image(1, side, side, 1))
     with pytest.raises(InputError, match="cut off"):
-        list(restore(source, smooth, plan_tiles((9, 9), EXACT), [UNIT]))
+        list(restore(source, smooth, plan_tiles((side, side), EXACT, tile_px=40), [UNIT]))
     assert _worker_threads() == []
 
 
