@@ -3,8 +3,9 @@
 from collections import OrderedDict
 from typing import Any, Generic, TypeVar
 
-# Of the parts used last, kept in any case; bytes.
-_LEAST_BYTES = 16 * 2**20
+# Of the parts used last, kept in any case; bytes. A plane of 4,096 x 4,096 pixels of 16 bits is
+# decoded once: it is still there when its tiles are read, after its intensities were surveyed.
+_LEAST_BYTES = 40 * 2**20
 
 # Of the parts that the next row of windows shares, kept at most; bytes.
 _SHELF_BYTES = 32 * 2**20
@@ -18,7 +19,7 @@ _Part = TypeVar("_Part")
 class DecodedParts(Generic[_Part]):
     """Parts of planes that are read window by window, row by row.
 
-    The parts used last are kept: as many as the window at hand is made of, or 16 MiB of them. The
+    The parts used last are kept: as many as the window at hand is made of, or 40 MiB of them. The
     next window shares some of them where they are narrower than the plane, and all of them where
     they are as wide. Those are kept however many they are: every window of the row would decode
     them again.

@@ -47,6 +47,18 @@ def test_only_the_segments_of_the_window_are_decoded(path, words, rows, columns,
         np.testing.assert_array_equal(window, whole[rows, columns])
 
 
+def test_a_plane_of_usual_size_is_decoded_once_however_often_it_is_read(path):
+    """Intensities are surveyed in rows of tiles, then the network takes overlapping windows."""
+    write(path, np.zeros((3000, 3200), dtype="uint16"), compression="lzw", tile=(512, 512))
+    with TiffReader(path) as reader:
+        for top in range(0, 3000, 512):
+            reader.read_window(0, slice(top, min(top + 512, 3000)), slice(0, 3200))
+        for top in (0, 1200):
+            for left in (0, 1300):
+                reader.read_window(0, slice(top, top + 1800), slice(left, left + 1900))
+        assert reader.store.n_decoded == 6 * 7
+
+
 def test_a_row_of_tiles_decodes_each_strip_once(path):
     whole = write(
         path,
