@@ -109,7 +109,7 @@ def survey_source(
 
 
 def _read(image: PixelSource, n_planes: int) -> Iterator[PaintedBlock]:
-    """Read all planes in pieces, ahead of those who count them if there are several."""
+    """Read all planes in pieces; ahead of who counts them if they are more than one piece holds."""
     pieces = read_pieces(image, range(n_planes))
     size = n_planes * prod(image.shape_yx) * image.samples * image.dtype.itemsize
     return run_ahead(pieces, name="focusfix-survey") if size > READ_BYTES else pieces
