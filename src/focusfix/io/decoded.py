@@ -3,9 +3,12 @@
 from collections import OrderedDict
 from typing import Any, Generic, TypeVar
 
-# Of the parts used last, kept in any case; bytes. A plane of 4,096 x 4,096 pixels of 16 bits is
-# decoded once: it is still there when its tiles are read, after its intensities were surveyed.
-_LEAST_BYTES = 40 * 2**20
+# Of the parts used last, kept in any case; bytes.
+_LEAST_BYTES = 16 * 2**20
+
+# Planes of up to so many times these are kept whole: one of 4,096 x 4,096 pixels of 16 bits is
+# still there when its tiles are read, after its intensities were surveyed.
+_WHOLE_TIMES = 2.5
 
 # Of the parts that the next row of windows shares, kept at most; bytes.
 _SHELF_BYTES = 32 * 2**20
@@ -19,7 +22,7 @@ _Part = TypeVar("_Part")
 class DecodedParts(Generic[_Part]):
     """Parts of planes that are read window by window, row by row.
 
-    The parts used last are kept: as many as the window at hand is made of, or 40 MiB of them. The
+    The parts used last are kept: as many as the window at hand is made of, or 16 MiB of them. The
     next window shares some of them where they are narrower than the plane, and all of them where
     they are as wide. Those are kept however many they are: every window of the row would decode
     them again.
@@ -39,15 +42,26 @@ class DecodedParts(Generic[_Part]):
         Kept at most where that costs no decoding again; bytes.
     least : int
         Parts kept in any case.
+    plane_parts : int
+        Parts of a plane; 0 if planes are not kept whole, however small.
     """
 
     def __init__(
-        self, tall: int, part_bytes: int, *, are_wide: bool, most_bytes: int, least: int = 1
+        self,
+        tall: int,
+        part_bytes: int,
+        *,
+        are_wide: bool,
+        most_bytes: int,
+        least: int = 1,
+        plane_parts: int = 0,
     ) -> None:
         self._tall = tall
         self._are_wide = are_wide
         self._most = most_bytes // part_bytes
         self._least = max(min(most_bytes, _LEAST_BYTES) // part_bytes, least)
+        if plane_parts * part_bytes <= min(most_bytes, _WHOLE_TIMES * _LEAST_BYTES):
+            self._least = max(self._least, plane_parts)
         self._capacity = self._least
         self._parts: OrderedDict[PartKey, _Part] = OrderedDict()
         self._shelf: dict[PartKey, _Part] = {}

@@ -44,6 +44,7 @@ class SegmentStore:
             prod(self._segment) * samples * stored.dtype.itemsize,
             are_wide=self._grid[2] == 1,
             most_bytes=cache_bytes,
+            plane_parts=self._grid[1] * self._grid[2] * separate,
         )
 
     def read_block(
