@@ -188,8 +188,8 @@ def windowed_power(plane: npt.NDArray[Any]) -> FloatPlane:
 
     Parameters
     ----------
-    plane : ndarray, shape (Y, X)
-        Intensities of any type; finite.
+    plane
+        As for :func:`measure_sharpness`.
 
     Returns
     -------
